@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// How one thread acquires a lock: from the table, else from the system, else by waiting.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include <named_lock/detail/backoff.hpp>
+#include <named_lock/detail/deadline.hpp>
+#include <named_lock/detail/lock_file.hpp>
+#include <named_lock/detail/lock_registry.hpp>
+#include <named_lock/detail/lock_state.hpp>
+#include <named_lock/detail/request.hpp>
+
+namespace nlock::detail {
+
+/// A watch on the lock file of one waiter.
+class file_watch {
+  public:
+    file_watch() = default;
+    file_watch(const file_watch&) = delete;
+    file_watch& operator=(const file_watch&) = delete;
+    ~file_watch() {
+        if (!watch_) return;
+        watch_->unwatch();
+        try {
+            lock_registry::instance().give_back(std::move(watch_));
+        } catch (...) {  // out of memory: it is closed instead
+        }
+    }
+
+    void start(const std::filesystem::path& path) {
+        if (watch_ == nullptr) watch_ = lock_registry::instance().take_watch();
+        if (watch_ != nullptr) watch_->unwatch();
+        is_watching_ = watch_ != nullptr && watch_->watch(path);
+    }
+
+    /// Null: the waiter has to poll.
+    [[nodiscard]] release_watch* get() const noexcept { return is_watching_ ? watch_.get() : nullptr; }
+
+  private:
+    std::unique_ptr<release_watch> watch_;
+    bool is_watching_ = false;
+};
+
+class acquisition {
+  public:
+    acquisition(lock_state& state, const request& request)
+        : state_{state}, request_{request}, backoff_{request.options.poll_interval} {}
+
+    outcome run() {
+        if (request_.is_stopped()) return outcome::cancelled;
+        auto lock = state_.enter();
+        ticket_ = state_.enter_again(request_, request_.is_immediate());
+        if (ticket_ != 0) return outcome::acquired;
+        if (!request_.is_immediate()) deadline_ = deadline{request_.timeout};
+        // Threads that wait already come first, but a single attempt has no later chance.
+        if ((request_.is_immediate() || !state_.has_queue()) && try_once(lock)) return outcome::acquired;
+        if (request_.is_immediate()) return outcome::timed_out;
+        if (request_.options.on_wait) {
+            lock.unlock();
+            request_.options.on_wait({state_.path(), holders_of(state_.path(), request_.options.method)});
+            lock = state_.enter();
+        }
+        return wait(lock);
+    }
+
+    [[nodiscard]] ticket hold() const noexcept { return ticket_; }
+
+  private:
+    using mutex_lock = lock_state::mutex_lock;
+
+    /// Leaves the queue with the table locked, also when an attempt threw with the table unlocked.
+    class place_in_queue {
+      public:
+        place_in_queue(lock_state& state, waiter& self, mutex_lock& lock) : state_{state}, self_{self}, lock_{lock} {
+            state_.enqueue(self_);
+        }
+        place_in_queue(const place_in_queue&) = delete;
+        place_in_queue& operator=(const place_in_queue&) = delete;
+        ~place_in_queue() {
+            if (!lock_.owns_lock()) lock_.lock();
+            state_.leave_queue(self_);
+        }
+
+      private:
+        lock_state& state_;
+        waiter& self_;
+        mutex_lock& lock_;
+    };
+
+    outcome wait(mutex_lock& lock) {
+        self_.stop = request_.stop;
+        const place_in_queue place{state_, self_, lock};
+        for (;;) {
+            if (request_.is_stopped()) return outcome::cancelled;
+            // Looked at before the attempt: the last attempt is made when the time is over.
+            const bool is_last = deadline_.has_passed();
+            if (state_.is_front(self_) || is_last) {
+                ticket_ = state_.enter_again(request_, true);
+                if (ticket_ != 0 || try_once(lock)) return outcome::acquired;
+            }
+            if (is_last) return outcome::timed_out;
+            sleep(lock);
+        }
+    }
+
+    /// One attempt at the system's lock, with the table unlocked.
+    bool try_once(mutex_lock& lock) {
+        if (!state_.is_free()) return false;
+        lock.unlock();
+        const bool locked = try_system_lock();
+        lock.lock();
+        if (!locked) return false;
+        ticket_ = state_.enter_first(request_, file_);
+        if (ticket_ == 0) file_.close();
+        return ticket_ != 0;
+    }
+
+    /// True: locked, and it is the file that the path names. A file that is no longer is left for the one that is.
+    bool try_system_lock() {
+        constexpr int enough = 100;  // for a directory in which somebody replaces the file all the time
+        for (int i = 0; i < enough; ++i) {
+            if (!file_.is_open()) {
+                file_.open(state_.path(), request_.options.permissions);
+                is_watched_ = false;
+            }
+            const bool locked = file_.try_lock(request_.kind, request_.options.method, state_.path());
+            if (!locked && !may_have_moved_) return false;
+            may_have_moved_ = false;
+            if (file_.is_at(state_.path())) return locked;
+            file_.close();
+        }
+        return false;
+    }
+
+    void sleep(mutex_lock& lock) {
+        if (std::exchange(self_.woken, false)) return;
+        if (!state_.is_front(self_) || !state_.is_free()) {
+            wait_for_wakeup(lock);
+        } else if (!file_.is_open() || !is_watched_) {
+            // Watch first, then try, then sleep: a release before the watch is seen by that attempt, a later one by the
+            // watch.
+            lock.unlock();
+            watch_.start(state_.path());
+            lock.lock();
+            is_watched_ = true;
+            may_have_moved_ = true;
+        } else {
+            sleep_on_system(lock);
+        }
+        self_.woken = false;
+    }
+
+    /// Until this process has news: a release, the front of the queue, a stop request.
+    void wait_for_wakeup(mutex_lock& lock) {
+        if (deadline_.is_never()) {
+            self_.wakeup.wait(lock);
+        } else {
+            self_.wakeup.wait_until(lock, deadline_.time());
+        }
+    }
+
+    /// Until another process releases the file; at the latest until the next poll.
+    void sleep_on_system(mutex_lock& lock) {
+        const auto pause = deadline_.limit(backoff_.next());
+        auto event = watch_event::none;
+        if (release_watch* watch = watch_.get()) {
+            self_.watch = watch;
+            lock.unlock();
+            event = watch->wait(pause);
+            lock.lock();
+            self_.watch = nullptr;
+        } else {
+            self_.wakeup.wait_for(lock, pause);
+        }
+        if (event != watch_event::none) backoff_.restart();
+        may_have_moved_ = event != watch_event::hint;
+    }
+
+    lock_state& state_;
+    const request& request_;
+    ticket ticket_ = 0;
+    deadline deadline_;
+    lock_file file_;
+    bool may_have_moved_ = false;  // file_ may not be the path's file any more
+    waiter self_;
+    file_watch watch_;
+    bool is_watched_ = false;  // watch_ is on file_, or has failed to be
+    backoff backoff_;
+};
+
+}  // namespace nlock::detail

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// Time-outs of any duration type, and the moment at which one is over.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+
+#include <named_lock/options.hpp>
+
+namespace nlock::detail {
+
+/// Any duration as nanoseconds, rounded up so that nobody gives up early: negative or beyond the range: forever.
+/// Throws std::invalid_argument for NaN.
+template <class Rep, class Period>
+std::chrono::nanoseconds to_timeout(std::chrono::duration<Rep, Period> time) {
+    using std::chrono::nanoseconds;
+    // Through long double, because the integer conversion overflows for hours::max() and its like.
+    const long double count =
+        std::chrono::duration<long double, std::nano>{std::chrono::duration<long double, Period>{time}}.count();
+    if (std::isnan(count)) throw std::invalid_argument{"a lock time-out must be a number"};
+    if (count < 0) return forever;
+    if (count >= static_cast<long double>(nanoseconds::max().count())) return forever;
+    return nanoseconds{static_cast<nanoseconds::rep>(std::ceil(count))};
+}
+
+inline std::chrono::nanoseconds to_timeout(std::chrono::nanoseconds time) noexcept {
+    return time < std::chrono::nanoseconds::zero() ? forever : time;
+}
+
+/// How long it is until `time` of any clock, never negative.
+template <class Clock, class Duration>
+std::chrono::nanoseconds time_until(std::chrono::time_point<Clock, Duration> time) {
+    const auto now = Clock::now();
+    if (time <= now) return std::chrono::nanoseconds::zero();
+    // Apart, as long double: the difference of two time points overflows for time_point::max() and a negative now.
+    using seconds = std::chrono::duration<long double>;
+    return to_timeout(seconds{time.time_since_epoch()} - seconds{now.time_since_epoch()});
+}
+
+/// A point on the steady clock, or never. Also never: one that the clock cannot express.
+class deadline {
+  public:
+    using clock = std::chrono::steady_clock;
+
+    deadline() = default;  // never
+    explicit deadline(std::chrono::nanoseconds timeout) : deadline{clock::now(), timeout} {}
+    deadline(clock::time_point start, std::chrono::nanoseconds timeout) {
+        if (timeout >= std::chrono::nanoseconds::zero() && timeout < clock::time_point::max() - start) {
+            end_ = start + timeout;
+        }
+    }
+
+    [[nodiscard]] bool is_never() const noexcept { return end_ == clock::time_point::max(); }
+    [[nodiscard]] bool has_passed() const noexcept { return !is_never() && clock::now() >= end_; }
+    [[nodiscard]] clock::time_point time() const noexcept { return end_; }
+
+    /// What is left until then: not negative, or forever.
+    [[nodiscard]] std::chrono::nanoseconds remaining() const noexcept {
+        return is_never() ? forever
+                          : std::max(std::chrono::nanoseconds{end_ - clock::now()}, std::chrono::nanoseconds::zero());
+    }
+
+    /// `pause`, cut short so that it does not go past the deadline.
+    [[nodiscard]] std::chrono::nanoseconds limit(std::chrono::nanoseconds pause) const noexcept {
+        return is_never() ? pause : std::min(pause, remaining());
+    }
+
+  private:
+    clock::time_point end_ = clock::time_point::max();
+};
+
+}  // namespace nlock::detail

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// Who holds a lock file on Linux: /proc/locks, and /proc/PID/fdinfo where that names no living process. All of it is
+// a hint: processes of another pid namespace are missing (man 5 proc).
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <named_lock/detail/descriptor_posix.hpp>
+#include <named_lock/options.hpp>
+
+namespace nlock::detail {
+
+/// The lock file as /proc prints it.
+struct file_identity {
+    std::uint64_t major;
+    std::uint64_t minor;
+    std::uint64_t inode;
+};
+
+/// The text before the next `separator`, which is taken off `rest` with it.
+inline std::string_view take_until(std::string_view& rest, char separator) noexcept {
+    const std::string_view taken = rest.substr(0, rest.find(separator));
+    rest.remove_prefix(std::min(rest.size(), taken.size() + 1));
+    return taken;
+}
+
+inline std::string_view take_word(std::string_view& rest) noexcept {
+    rest.remove_prefix(std::min(rest.size(), rest.find_first_not_of(" \t")));
+    return take_until(rest, ' ');
+}
+
+template <class Number>
+bool parse_number(std::string_view text, Number& number, int base = 10) noexcept {
+    const auto result = std::from_chars(text.data(), text.data() + text.size(), number, base);
+    return result.ec == std::errc{} && result.ptr == text.data() + text.size() && !text.empty();
+}
+
+/// The pid in one line of /proc/locks if that line is a held lock of `file`, else 0. -1 stands for a lock that belongs
+/// to no process (F_OFD_SETLK). Lines look like "1: FLOCK  ADVISORY  WRITE 4242 08:02:131 0 EOF"; the ones with "->"
+/// are waiters.
+inline std::int64_t pid_of_lock(std::string_view line, const file_identity& file, lock_method method) noexcept {
+    take_word(line);  // "1:"
+    const std::string_view type = take_word(line);
+    const bool matches = method == lock_method::flock ? type == "FLOCK" : type == "POSIX" || type == "OFDLCK";
+    if (!matches) return 0;
+    take_word(line);  // ADVISORY
+    take_word(line);  // READ or WRITE
+    std::int64_t pid = 0;
+    if (!parse_number(take_word(line), pid)) return 0;
+    std::string_view place = take_word(line);
+    file_identity locked{};
+    const bool is_place = parse_number(take_until(place, ':'), locked.major, 16) &&
+                          parse_number(take_until(place, ':'), locked.minor, 16) && parse_number(place, locked.inode);
+    if (!is_place || locked.major != file.major || locked.minor != file.minor || locked.inode != file.inode) return 0;
+    return pid;
+}
+
+inline std::string read_whole(const std::string& path) {
+    std::string text;
+    const descriptor file = descriptor::from([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
+    std::array<char, 4096> part;
+    ssize_t size = 0;
+    while (file && (size = ::read(file.get(), part.data(), part.size())) > 0) {
+        text.append(part.data(), static_cast<std::size_t>(size));
+    }
+    return text;
+}
+
+inline bool has_lock_of(const std::string& fdinfo, const file_identity& file, lock_method method) {
+    for (std::string_view rest = fdinfo; !rest.empty();) {
+        std::string_view line = take_until(rest, '\n');
+        if (take_until(line, '\t') == "lock:" && pid_of_lock(line, file, method) != 0) return true;
+    }
+    return false;
+}
+
+/// The processes that have a descriptor with a lock of `file`, as far as this user may look into them.
+inline std::vector<std::int64_t> find_in_fdinfo(const file_identity& file, lock_method method) {
+    namespace fs = std::filesystem;
+    std::vector<std::int64_t> pids;
+    std::error_code ignored;
+    for (fs::directory_iterator process{"/proc", ignored}, end; process != end; process.increment(ignored)) {
+        std::int64_t pid = 0;
+        if (!parse_number(std::string_view{process->path().filename().native()}, pid)) continue;
+        for (fs::directory_iterator info{process->path() / "fdinfo", ignored}; info != end; info.increment(ignored)) {
+            if (!has_lock_of(read_whole(info->path().native()), file, method)) continue;
+            pids.push_back(pid);
+            break;
+        }
+    }
+    return pids;
+}
+
+inline std::string process_name(std::int64_t pid) {
+    std::string name = read_whole("/proc/" + std::to_string(pid) + "/comm");
+    if (!name.empty() && name.back() == '\n') name.pop_back();
+    return name;
+}
+
+inline std::vector<lock_holder> holders_of(const std::filesystem::path& path, lock_method method) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) return {};
+    const file_identity file{major(status.st_dev), minor(status.st_dev), status.st_ino};
+    const std::string locks = read_whole("/proc/locks");
+
+    std::vector<std::int64_t> pids;
+    bool somebody_unnamed = false;
+    for (std::string_view rest = locks; !rest.empty();) {
+        const std::int64_t pid = pid_of_lock(take_until(rest, '\n'), file, method);
+        // A pid that has ended left its lock to a child that shares the descriptor.
+        const bool is_named = pid > 0 && ::access(("/proc/" + std::to_string(pid)).c_str(), F_OK) == 0;
+        if (is_named) pids.push_back(pid);
+        if (pid != 0 && !is_named) somebody_unnamed = true;
+    }
+    if (somebody_unnamed) {
+        const auto found = find_in_fdinfo(file, method);
+        pids.insert(pids.end(), found.begin(), found.end());
+    }
+    std::sort(pids.begin(), pids.end());
+    pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
+
+    std::vector<lock_holder> holders;
+    for (const std::int64_t pid : pids) holders.push_back({pid, process_name(pid)});
+    return holders;
+}
+
+}  // namespace nlock::detail

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// What a process keeps for all its locks: the lock_state of each path in use, and the idle release watches.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <named_lock/detail/lock_state.hpp>
+#include <named_lock/errors.hpp>
+#include <named_lock/lock_name.hpp>
+
+namespace nlock::detail {
+
+class lock_registry {
+  public:
+    /// Never destroyed: guards with static storage may outlive any other static object.
+    NAMED_LOCK_ONE_PER_PROCESS static lock_registry& instance() {
+        static lock_registry& registry = *new lock_registry;
+        return registry;
+    }
+
+    /// The one state of <locks_dir>/<name>.lock in this process. Lives as long as somebody has it.
+    std::shared_ptr<lock_state> state_of(std::string_view name, const std::filesystem::path& locks_dir) {
+        native_string path = resolve(locks_dir);
+        if (path.back() != std::filesystem::path::preferred_separator) {
+            path += std::filesystem::path::preferred_separator;
+        }
+        append_utf8(path, name);
+        append_utf8(path, lock_file_suffix);
+        std::shared_ptr<lock_state> state;  // outside the mutex: its end locks it
+        const std::scoped_lock lock{mutex_};
+        const auto known = states_.find(path);
+        if (known != states_.end()) state = known->second.lock();
+        if (state == nullptr) {
+            state = std::make_shared<registered_state>(std::string{name}, path);
+            states_.insert_or_assign(std::move(path), state);
+        }
+        return state;
+    }
+
+    /// A watch for one waiter, null if the system has none left. They are kept: closing an inotify instance takes 5 to
+    /// 15 ms, in which the kernel waits for all its readers.
+    std::unique_ptr<release_watch> take_watch() {
+        {
+            const std::scoped_lock lock{mutex_};
+            while (!idle_watches_.empty()) {
+                auto watch = std::move(idle_watches_.back());
+                idle_watches_.pop_back();
+                if (watch->is_usable()) return watch;
+            }
+        }
+        return release_watch::open();
+    }
+
+    void give_back(std::unique_ptr<release_watch> watch) {
+        const std::scoped_lock lock{mutex_};
+        idle_watches_.push_back(std::move(watch));
+    }
+
+    /// Locked around fork(), so that the child finds the registry whole.
+    [[nodiscard]] std::mutex& mutex() noexcept { return mutex_; }
+
+  private:
+    using native_string = std::filesystem::path::string_type;
+
+    /// A state that leaves the registry when it ends.
+    struct registered_state : lock_state {
+        using lock_state::lock_state;
+        ~registered_state() { instance().forget(path().native()); }
+    };
+
+    lock_registry() {
+        install_fork_handlers([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); });
+    }
+
+    void forget(const native_string& path) noexcept {
+        const std::scoped_lock lock{mutex_};
+        const auto found = states_.find(path);
+        // A new state of that path may have taken the place meanwhile.
+        if (found != states_.end() && found->second.expired()) states_.erase(found);
+    }
+
+    /// The one name of a directory: absolute, with its symlinks resolved as far as it exists. The last one that proved
+    /// to be its own is remembered, because asking the system costs a call for each component.
+    native_string resolve(const std::filesystem::path& locks_dir) {
+        namespace fs = std::filesystem;
+        if (is_known_resolved(locks_dir)) return locks_dir.native();
+        if (locks_dir.native().find(fs::path::value_type{}) != native_string::npos) {
+            throw lock_error{std::errc::invalid_argument, "use as locks directory", locks_dir, "it contains a NUL"};
+        }
+        std::error_code error;
+        const fs::path absolute = fs::absolute(locks_dir.empty() ? fs::path{"."} : locks_dir, error);
+        if (error) throw lock_error{error, "resolve", locks_dir};
+        if (is_known_resolved(absolute)) return absolute.native();
+        const fs::path resolved = fs::weakly_canonical(absolute, error);
+        if (error) return absolute.lexically_normal().native();  // acquiring will say why it cannot be searched
+        if (resolved.native() == absolute.native() && fs::exists(resolved, error)) {
+            const std::scoped_lock lock{mutex_};
+            resolved_directory_ = resolved.native();
+        }
+        return resolved.native();
+    }
+
+    [[nodiscard]] bool is_known_resolved(const std::filesystem::path& directory) {
+        const std::scoped_lock lock{mutex_};
+        return directory.native() == resolved_directory_ && !directory.empty();
+    }
+
+    std::mutex mutex_;
+    std::unordered_map<native_string, std::weak_ptr<lock_state>> states_;
+    std::vector<std::unique_ptr<release_watch>> idle_watches_;
+    native_string resolved_directory_;
+};
+
+inline void lock_state::start_afresh() noexcept {
+    const std::scoped_lock one_thread_of_the_child{lock_registry::instance().mutex()};
+    if (generation_.load() == fork_generation()) return;
+    if (mutex_.try_lock()) {
+        holds_.clear();
+        mutex_.unlock();
+    } else {  // locked in the moment of the fork by a thread that the child does not have, which left the table half done
+        new (&mutex_) std::mutex;
+        new (&holds_) std::vector<hold>;
+    }
+    file_ = lock_file{};  // closed by the fork handler already
+    first_ = nullptr;     // the waiters are threads of the parent
+    generation_.store(fork_generation(), std::memory_order_release);
+}
+
+}  // namespace nlock::detail

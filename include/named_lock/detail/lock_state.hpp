@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// One lock_state per path in a process: who of this process holds it, and which threads wait.
+//
+// The process holds the system's lock once, on one open file, for all holds in the table: either one exclusive hold
+// with the re-entries of its thread, or any number of shared ones. The last hold that goes gives the file up. The
+// system's lock is neither taken nor dropped with the mutex locked: on a network file system that may take long, and
+// the other threads have deadlines of their own.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <list>
+#include <mutex>
+#include <new>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <named_lock/detail/lock_file.hpp>
+#include <named_lock/detail/request.hpp>
+#include <named_lock/errors.hpp>
+
+namespace nlock::detail {
+
+/// A thread that waits for a lock_state. Its members are used with the state's mutex locked.
+struct waiter {
+    const stop_signal* stop = nullptr;
+    std::condition_variable wakeup;
+    release_watch* watch = nullptr;  // what it sleeps on, if not on `wakeup`
+    bool woken = false;              // since it last slept
+    waiter* next = nullptr;
+
+    void wake() noexcept {
+        woken = true;
+        if (watch != nullptr) watch->interrupt();
+        wakeup.notify_one();
+    }
+};
+
+class lock_state {
+  public:
+    using mutex_lock = std::unique_lock<std::mutex>;
+
+    lock_state(std::string name, std::filesystem::path path) : name_{std::move(name)}, path_{std::move(path)} {}
+    lock_state(const lock_state&) = delete;
+    lock_state& operator=(const lock_state&) = delete;
+
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+    /// Locks the table. In a forked child the parent's holds and waiters are forgotten first.
+    mutex_lock enter() {
+        if (generation_.load(std::memory_order_acquire) != fork_generation()) start_afresh();
+        return mutex_lock{mutex_};
+    }
+
+    // Whole operations.
+
+    [[nodiscard]] bool holds(ticket t) {
+        const auto lock = enter();
+        return find(t) != holds_.end();
+    }
+
+    [[nodiscard]] std::size_t count(owner_id owner) {
+        const auto lock = enter();
+        return static_cast<std::size_t>(
+            std::count_if(holds_.begin(), holds_.end(), [owner](const hold& h) { return h.owner == owner; }));
+    }
+
+    /// Gives up that hold if it is still there.
+    void give_up(ticket t) noexcept {
+        auto lock = enter();
+        if (const auto found = find(t); found != holds_.end()) drop(lock, found);
+    }
+
+    /// Gives up one hold of `owner` of that kind: the latest that no guard has, else the latest. False: it has none.
+    bool give_up_kind(owner_id owner, lock_kind kind) {
+        auto lock = enter();
+        auto found =
+            latest([&](const hold& h) { return h.owner == owner && h.kind == kind && h.end == given_up_by::unlock; });
+        if (found == holds_.end()) {
+            found = latest([&](const hold& h) { return h.owner == owner && h.kind == kind; });
+        }
+        if (found == holds_.end()) return false;
+        drop(lock, found);
+        return true;
+    }
+
+    /// Gives up the latest hold of `owner`. False: it has none.
+    bool give_up_latest(owner_id owner) {
+        auto lock = enter();
+        const auto found = latest([owner](const hold& h) { return h.owner == owner; });
+        if (found == holds_.end()) return false;
+        drop(lock, found);
+        return true;
+    }
+
+    /// Wakes the acquisition that looks at `stop`.
+    void wake(const stop_signal& stop) {
+        const auto lock = enter();
+        for (waiter* w = first_; w != nullptr; w = w->next) {
+            if (w->stop == &stop) w->wake();
+        }
+    }
+
+    // Steps of an acquisition, with the table locked.
+
+    /// Nobody in this process holds it: whether another process does, the system must be asked.
+    [[nodiscard]] bool is_free() const noexcept { return holds_.empty(); }
+
+    /// A hold beside one that this process has already: the owner's own, or a shared one beside shared ones. 0: there
+    /// is none that allows it. `past_queue`: also when threads wait for an exclusive one.
+    ticket enter_again(const request& r, bool past_queue) {
+        if (is_free()) return 0;
+        const bool is_owner =
+            r.owner != no_thread && latest([&](const hold& h) { return h.owner == r.owner; }) != holds_.end();
+        const bool same_method = file_.method() == r.options.method;
+        if (is_owner) {
+            if (!same_method) refuse("held with the other lock_method");
+            if (kind_ == lock_kind::shared && r.kind == lock_kind::exclusive) {
+                refuse("this thread holds it shared, and there is no atomic upgrade");
+            }
+            return add(r);
+        }
+        const bool both_shared = kind_ == lock_kind::shared && r.kind == lock_kind::shared;
+        return both_shared && same_method && (past_queue || !has_queue()) ? add(r) : 0;
+    }
+
+    /// Enters the first hold; `file` is locked, and becomes the process's file. 0: another thread was faster.
+    ticket enter_first(const request& r, lock_file& file) {
+        if (!is_free()) return enter_again(r, true);
+        const ticket t = add(r);
+        file_ = std::move(file);
+        kind_ = r.kind;
+        return t;
+    }
+
+    [[nodiscard]] bool has_queue() const noexcept { return first_ != nullptr; }
+    [[nodiscard]] bool is_front(const waiter& w) const noexcept { return first_ == &w; }
+
+    void enqueue(waiter& w) noexcept {
+        waiter** end = &first_;
+        while (*end != nullptr) end = &(*end)->next;
+        *end = &w;
+    }
+
+    /// Takes `w` out. The next one is woken if it may have become its turn to ask the system, or to join.
+    void leave_queue(waiter& w) noexcept {
+        const bool was_front = is_front(w);
+        waiter** at = &first_;
+        while (*at != nullptr && *at != &w) at = &(*at)->next;
+        if (*at != nullptr) *at = w.next;
+        const bool exclusive_now = !is_free() && kind_ == lock_kind::exclusive;
+        if (was_front && !exclusive_now) wake_front();
+    }
+
+  private:
+    struct hold {
+        ticket id;
+        owner_id owner;
+        lock_kind kind;
+        given_up_by end;
+    };
+    using iterator = std::vector<hold>::iterator;
+
+    iterator find(ticket t) noexcept {
+        return latest([t](const hold& h) { return h.id == t; });
+    }
+
+    template <class Wanted>
+    iterator latest(Wanted wanted) noexcept {
+        const auto found = std::find_if(holds_.rbegin(), holds_.rend(), wanted);
+        return found == holds_.rend() ? holds_.end() : std::prev(found.base());
+    }
+
+    ticket add(const request& r) {
+        holds_.push_back({last_ticket_ + 1, r.owner, r.kind, r.end});
+        return ++last_ticket_;
+    }
+
+    void drop(mutex_lock& lock, iterator which) noexcept {
+        holds_.erase(which);
+        if (!holds_.empty()) return;
+        lock_file given_up = std::move(file_);
+        lock.unlock();
+        given_up.close();
+        lock.lock();
+        wake_front();  // after the close: its next attempt must find the file free
+    }
+
+    void wake_front() noexcept {
+        if (first_ != nullptr) first_->wake();
+    }
+
+    [[noreturn]] void refuse(const char* why) const {
+        throw lock_error{std::errc::resource_deadlock_would_occur, "acquire", path_, why};
+    }
+
+    void start_afresh() noexcept;  // in lock_registry.hpp
+
+    const std::string name_;
+    const std::filesystem::path path_;
+    std::atomic<std::uint32_t> generation_{fork_generation()};
+    std::mutex mutex_;
+    std::vector<hold> holds_;  // in the order in which they were acquired
+    lock_file file_;           // locked while there are holds
+    lock_kind kind_ = lock_kind::shared;
+    ticket last_ticket_ = 0;
+    waiter* first_ = nullptr;
+};
+
+}  // namespace nlock::detail

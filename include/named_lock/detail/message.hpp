@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// The words of the exceptions.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <named_lock/options.hpp>
+
+namespace nlock::detail {
+
+/// `path` in UTF-8, whatever type C++20 gives u8string().
+inline std::string text_of(const std::filesystem::path& path) {
+    const auto text = path.u8string();
+    return {text.begin(), text.end()};
+}
+
+inline std::string failure_message(std::string_view operation, const std::filesystem::path& path,
+                                   std::string_view cause) {
+    return std::string{"cannot "}.append(operation).append(" ").append(text_of(path)).append(": ").append(cause);
+}
+
+inline std::string not_acquired(std::string_view name, const std::filesystem::path& path) {
+    return std::string{"lock '"}.append(name).append("' (").append(text_of(path)).append(") was not acquired");
+}
+
+/// "10 s", "1.5 s", "250 ms", "0.02 ms", "0 s".
+inline std::string in_words(std::chrono::nanoseconds time) {
+    const bool in_seconds = time >= std::chrono::seconds{1} || time.count() == 0;
+    const std::int64_t unit = in_seconds ? 1'000'000'000 : 1'000'000;
+    std::string words = std::to_string(time.count() / unit);
+    if (const std::int64_t rest = time.count() % unit; rest != 0) {
+        const std::string digits = std::to_string(unit + rest).substr(1);  // keeps the leading zeros
+        words.append(".").append(digits, 0, digits.find_last_not_of('0') + 1);
+    }
+    return words.append(in_seconds ? " s" : " ms");
+}
+
+inline std::string timeout_message(std::string_view name, const std::filesystem::path& path,
+                                   std::chrono::nanoseconds timeout, const std::vector<lock_holder>& holders) {
+    std::string message = not_acquired(name, path).append(" within ").append(in_words(timeout));
+    const char* separator = "; held by pid ";
+    for (const lock_holder& holder : holders) {
+        message.append(separator).append(std::to_string(holder.pid));
+        if (!holder.process.empty()) message.append(" (").append(holder.process).append(")");
+        separator = ", ";
+    }
+    return message;
+}
+
+}  // namespace nlock::detail

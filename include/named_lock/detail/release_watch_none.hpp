@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// The release_watch of a system that reports nothing: waiters poll.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+
+#include <named_lock/detail/watch_event.hpp>
+
+namespace nlock::detail {
+
+class release_watch {
+  public:
+    static std::unique_ptr<release_watch> open() { return nullptr; }
+    bool watch(const std::filesystem::path&) { return false; }
+    void unwatch() noexcept {}
+    watch_event wait(std::chrono::nanoseconds) { return watch_event::none; }
+    void interrupt() noexcept {}
+    [[nodiscard]] bool is_usable() const noexcept { return false; }
+};
+
+}  // namespace nlock::detail

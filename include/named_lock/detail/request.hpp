@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// What is asked for (request), by whom (owner_id), and what comes of it (ticket, outcome).
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/options.hpp>
+
+namespace nlock::detail {
+
+/// Whose hold it is. Not the system's thread id: that is used again after a thread's end, and its successor would
+/// enter a lock that a guard of the dead thread still holds.
+using owner_id = std::uint64_t;
+inline constexpr owner_id no_thread = 0;
+
+inline owner_id this_thread_id() noexcept {
+    static std::atomic<owner_id> last{no_thread};
+    thread_local const owner_id id = ++last;
+    return id;
+}
+
+/// Names one hold for ever; 0 is none.
+using ticket = std::uint64_t;
+
+enum class outcome { acquired, timed_out, cancelled };
+
+/// A request to stop waiting, seen by the acquisition that points to it.
+class stop_signal {
+  public:
+    void raise() noexcept { raised_.store(true); }
+    [[nodiscard]] bool is_raised() const noexcept { return raised_.load(); }
+
+  private:
+    std::atomic<bool> raised_{false};
+};
+
+enum class given_up_by { guard, unlock };
+
+struct request {
+    lock_kind kind;
+    given_up_by end;
+    std::chrono::nanoseconds timeout;
+    const lock_options& options;
+    owner_id owner;
+    const stop_signal* stop;  // or null
+
+    [[nodiscard]] bool is_immediate() const noexcept { return timeout == std::chrono::nanoseconds::zero(); }
+    [[nodiscard]] bool is_stopped() const noexcept { return stop != nullptr && stop->is_raised(); }
+};
+
+}  // namespace nlock::detail

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// The exceptions. All of them can be copied without throwing.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <named_lock/detail/message.hpp>
+#include <named_lock/options.hpp>
+
+namespace nlock {
+
+/// A lock could not be acquired or given up for a reason other than "held by somebody else".
+/// what() names the operation, the path and the cause: "cannot open /srv/locks/x.lock: Permission denied".
+class lock_error : public std::system_error {
+  public:
+    lock_error(std::error_code code, std::string_view operation, const std::filesystem::path& path)
+        : lock_error{code, path, detail::failure_message(operation, path, code.message()), {}} {}
+
+    /// As above, with a cause in words where the system's own text would not help.
+    lock_error(std::errc code, std::string_view operation, const std::filesystem::path& path, std::string_view cause)
+        : lock_error{std::make_error_code(code), path, detail::failure_message(operation, path, cause), {}} {}
+
+    [[nodiscard]] const std::filesystem::path& path() const noexcept { return details_->path; }
+    [[nodiscard]] const char* what() const noexcept override { return details_->message.c_str(); }
+
+  protected:
+    lock_error(std::error_code code, const std::filesystem::path& path, std::string message,
+               std::vector<lock_holder> holders)
+        : std::system_error{code},
+          details_{std::make_shared<const details>(details{path, std::move(message), std::move(holders)})} {}
+
+    [[nodiscard]] const std::vector<lock_holder>& seen_holders() const noexcept { return details_->holders; }
+
+  private:
+    struct details {  // shared, so that copying an exception cannot throw
+        std::filesystem::path path;
+        std::string message;
+        std::vector<lock_holder> holders;
+    };
+    std::shared_ptr<const details> details_;
+};
+
+/// Somebody else held the lock until the time-out. code() == std::errc::timed_out.
+class lock_timeout : public lock_error {
+  public:
+    lock_timeout(std::string_view name, const std::filesystem::path& path, std::chrono::nanoseconds timeout,
+                 std::vector<lock_holder> holders)
+        : lock_error{std::make_error_code(std::errc::timed_out), path,
+                     detail::timeout_message(name, path, timeout, holders), holders},
+          timeout_{timeout} {}
+
+    [[nodiscard]] std::chrono::nanoseconds timeout() const noexcept { return timeout_; }
+
+    /// Who held it when the time ran out; empty when the system could not tell.
+    [[nodiscard]] const std::vector<lock_holder>& holders() const noexcept { return seen_holders(); }
+
+  private:
+    std::chrono::nanoseconds timeout_;
+};
+
+/// A stop request ended the acquisition. code() == std::errc::operation_canceled.
+class lock_cancelled : public lock_error {
+  public:
+    lock_cancelled(std::string_view name, const std::filesystem::path& path)
+        : lock_error{std::make_error_code(std::errc::operation_canceled),
+                     path,
+                     detail::not_acquired(name, path) + ": cancelled by a stop request",
+                     {}} {}
+};
+
+}  // namespace nlock

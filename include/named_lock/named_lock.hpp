@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// Named locks between processes.
+//
+//     #include <named_lock/named_lock.hpp>
+//     using namespace std::chrono_literals;
+//
+//     nlock::named_lock lock{"calculation", "/var/lib/shop/locks"};   // nothing is touched yet
+//     try {
+//         auto guard = lock.acquire(10s);     // creates /var/lib/shop/locks/calculation.lock
+//         // here is no other process, and no other thread, that acquired this name
+//     } catch (const nlock::lock_timeout& e) {
+//         std::cerr << e.what() << '\n';      // "... not acquired within 10 s; held by pid 4242 (report)"
+//     }
+//
+// What you may rely on:
+//
+// - The path of the lock file is the lock. It excludes all who lock that file the same way: other processes, other
+//   threads of this one, Python's filelock, Jam.py, flock(1). The lock is advisory: it stops only those who ask.
+// - The system releases the lock of a process that ends, however it ends. There are no stale locks.
+// - The file's content is never read, written or truncated, and the file is never deleted.
+// - "Held by somebody else" is the only reason to wait. Everything else is reported at once, as lock_error.
+// - Time-outs run on the steady clock from the call; the last attempt is made when the time is over.
+// - A waiter sleeps; on a local Linux file system the release itself wakes it.
+// - fork(): the child holds nothing, whatever the parent holds. Nothing is inherited through exec.
+//   (fork() in a signal handler is not supported; neither are children made by clone() or _Fork() that go on using
+//   this library's objects.)
+//
+// What you owe: programs that share a lock use one lock_method; a thread that holds one lock and waits for another can
+// deadlock, as with any mutex (acquire_all() helps); network file systems lock as well as their servers do.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+#if __cplusplus > 201703L || (defined(_MSVC_LANG) && _MSVC_LANG > 201703L)
+#include <version>
+#endif
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+#include <named_lock/detail/acquisition.hpp>
+#include <named_lock/detail/deadline.hpp>
+#include <named_lock/detail/lock_registry.hpp>
+#include <named_lock/errors.hpp>
+#include <named_lock/guard.hpp>
+#include <named_lock/lock_name.hpp>
+#include <named_lock/options.hpp>
+#include <named_lock/version.hpp>
+
+namespace nlock {
+namespace detail {
+struct group_acquisition;
+}
+
+/// A handle to the lock <locks_dir>/<name>.lock, with its own options. Copies and other objects of the same path are
+/// the same lock: a thread that holds it enters again through any of them, at the price of a counter; other threads
+/// wait. Meets Lockable, TimedLockable and SharedTimedLockable of the standard.
+///
+/// Thread safety: every member function may be called by any thread on any object at any time, because all state that
+/// changes lies behind the mutex of the path.
+///
+/// Errors: acquiring throws lock_timeout, lock_cancelled, or lock_error for what is not contention; all but the
+/// constructors, name(), path() and timeout() may throw std::bad_alloc. Nothing is held after a throw.
+class named_lock {
+  public:
+    /// Throws invalid_lock_name unless `name` is 1 to 250 bytes of UTF-8 without control characters and without any of
+    /// / \ < > : " | ? *, and is none of ".", ".." and Windows' device names. Nothing is created; the path is made
+    /// absolute, with symlinks resolved, now.
+    explicit named_lock(std::string_view name, lock_options options = {})
+        : state_{(detail::check_lock_name(name), detail::lock_registry::instance().state_of(name, options.locks_dir))},
+          options_{std::make_shared<const lock_options>(std::move(options))} {}
+
+    named_lock(std::string_view name, std::filesystem::path locks_dir)
+        : named_lock{name, with([&](lock_options& o) { o.locks_dir = std::move(locks_dir); })} {}
+
+    named_lock(std::string_view name, std::chrono::nanoseconds timeout)
+        : named_lock{name, with([&](lock_options& o) { o.timeout = timeout; })} {}
+
+    named_lock(const named_lock&) noexcept = default;  // and no move: a handle is never empty
+    named_lock& operator=(const named_lock&) noexcept = default;
+    ~named_lock() = default;
+
+    // ---- guards: the face of Python's filelock ----
+
+    /// Waits at most `timeout` (any duration; negative: for ever; zero: one attempt; NaN: std::invalid_argument) for
+    /// the lock and returns its guard, or throws lock_timeout. Without an argument: the time-out of the options.
+    [[nodiscard]] guard acquire() { return wait_for(exclusive, timeout()); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard acquire(std::chrono::duration<Rep, Period> timeout) {
+        return wait_for(exclusive, detail::to_timeout(timeout));
+    }
+
+    /// As acquire(), but a time-out is no error: the guard is empty. Without an argument: one attempt.
+    [[nodiscard]] guard try_acquire() { return try_for(exclusive, one_attempt); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard try_acquire(std::chrono::duration<Rep, Period> timeout) {
+        return try_for(exclusive, detail::to_timeout(timeout));
+    }
+
+    /// Shared holds exclude only exclusive ones. A thread that holds the lock exclusively enters again and stays
+    /// exclusive. One that holds it shared and asks for it exclusively gets lock_error at once, with
+    /// std::errc::resource_deadlock_would_occur: the system cannot upgrade without letting others in between.
+    [[nodiscard]] guard acquire_shared() { return wait_for(shared, timeout()); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard acquire_shared(std::chrono::duration<Rep, Period> timeout) {
+        return wait_for(shared, detail::to_timeout(timeout));
+    }
+    [[nodiscard]] guard try_acquire_shared() { return try_for(shared, one_attempt); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard try_acquire_shared(std::chrono::duration<Rep, Period> timeout) {
+        return try_for(shared, detail::to_timeout(timeout));
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// The same, cut short by a stop request: acquire throws lock_cancelled, try_acquire returns an empty guard. A
+    /// request made before the call counts too.
+    [[nodiscard]] guard acquire(std::stop_token stop) { return wait_for(exclusive, timeout(), stop); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard acquire(std::stop_token stop, std::chrono::duration<Rep, Period> timeout) {
+        return wait_for(exclusive, detail::to_timeout(timeout), stop);
+    }
+    [[nodiscard]] guard try_acquire(std::stop_token stop) { return try_for(exclusive, one_attempt, stop); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard try_acquire(std::stop_token stop, std::chrono::duration<Rep, Period> timeout) {
+        return try_for(exclusive, detail::to_timeout(timeout), stop);
+    }
+    [[nodiscard]] guard acquire_shared(std::stop_token stop) { return wait_for(shared, timeout(), stop); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard acquire_shared(std::stop_token stop, std::chrono::duration<Rep, Period> timeout) {
+        return wait_for(shared, detail::to_timeout(timeout), stop);
+    }
+    [[nodiscard]] guard try_acquire_shared(std::stop_token stop) { return try_for(shared, one_attempt, stop); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard try_acquire_shared(std::stop_token stop, std::chrono::duration<Rep, Period> timeout) {
+        return try_for(shared, detail::to_timeout(timeout), stop);
+    }
+#endif
+
+    /// Gives up the calling thread's latest hold, exclusive or shared, or with `force` all of them; the guards of those
+    /// holds then do nothing. No effect if it has none. With reentrant = false here and below: the holds that belong
+    /// to no thread, instead of the calling thread's.
+    void release(bool force = false) {
+        while (state_->give_up_latest(owner()) && force) {
+        }
+    }
+
+    // ---- the face of the standard library ----
+
+    /// As acquire(), without a guard: unlock() must follow.
+    void lock() { (void)take_or_throw(exclusive, timeout(), detail::given_up_by::unlock, nullptr); }
+    [[nodiscard]] bool try_lock() { return take(exclusive, one_attempt); }
+    template <class Rep, class Period>
+    [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> timeout) {
+        return take(exclusive, detail::to_timeout(timeout));
+    }
+    template <class Clock, class Duration>
+    [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> time) {
+        return take_until(exclusive, time);
+    }
+    /// Gives up one exclusive hold of the calling thread. Throws lock_error, std::errc::operation_not_permitted, if it
+    /// has none.
+    void unlock() { give_up(exclusive); }
+
+    void lock_shared() { (void)take_or_throw(shared, timeout(), detail::given_up_by::unlock, nullptr); }
+    [[nodiscard]] bool try_lock_shared() { return take(shared, one_attempt); }
+    template <class Rep, class Period>
+    [[nodiscard]] bool try_lock_shared_for(std::chrono::duration<Rep, Period> timeout) {
+        return take(shared, detail::to_timeout(timeout));
+    }
+    template <class Clock, class Duration>
+    [[nodiscard]] bool try_lock_shared_until(std::chrono::time_point<Clock, Duration> time) {
+        return take_until(shared, time);
+    }
+    void unlock_shared() { give_up(shared); }
+
+    // ---- questions ----
+
+    [[nodiscard]] const std::string& name() const noexcept { return state_->name(); }
+    /// Of the lock file: absolute, fixed when the object was constructed.
+    [[nodiscard]] const std::filesystem::path& path() const noexcept { return state_->path(); }
+    /// The default time-out; negative: for ever.
+    [[nodiscard]] std::chrono::nanoseconds timeout() const noexcept { return options_->timeout; }
+    /// Whether, and how many times, the calling thread holds it, exclusively or shared.
+    [[nodiscard]] bool is_locked() const { return lock_count() != 0; }
+    [[nodiscard]] std::size_t lock_count() const { return state_->count(owner()); }
+    /// The processes that hold it now; empty when nobody does or when it cannot be told. A hint: see lock_holder.
+    [[nodiscard]] std::vector<lock_holder> holders() const { return detail::holders_of(path(), options_->method); }
+
+  private:
+    static constexpr auto exclusive = detail::lock_kind::exclusive;
+    static constexpr auto shared = detail::lock_kind::shared;
+    static constexpr std::chrono::nanoseconds one_attempt{0};
+
+    friend struct detail::group_acquisition;
+    [[nodiscard]] bool is_reentrant() const noexcept { return options_->reentrant; }
+
+    template <class Change>
+    static lock_options with(Change change) {
+        lock_options options;
+        change(options);
+        return options;
+    }
+
+    [[nodiscard]] detail::owner_id owner() const noexcept {
+        return options_->reentrant ? detail::this_thread_id() : detail::no_thread;
+    }
+
+    std::pair<detail::outcome, detail::ticket> take(detail::lock_kind kind, std::chrono::nanoseconds timeout,
+                                                    detail::given_up_by end, const detail::stop_signal* stop) {
+        const detail::request request{kind, end, timeout, *options_, owner(), stop};
+        detail::acquisition acquisition{*state_, request};
+        const detail::outcome outcome = acquisition.run();
+        return {outcome, acquisition.hold()};
+    }
+
+    detail::ticket take_or_throw(detail::lock_kind kind, std::chrono::nanoseconds timeout, detail::given_up_by end,
+                                 const detail::stop_signal* stop) {
+        const auto [outcome, hold] = take(kind, timeout, end, stop);
+        if (outcome == detail::outcome::cancelled) throw lock_cancelled{name(), path()};
+        if (outcome == detail::outcome::timed_out) throw lock_timeout{name(), path(), timeout, holders()};
+        return hold;
+    }
+
+    bool take(detail::lock_kind kind, std::chrono::nanoseconds timeout) {
+        return take(kind, timeout, detail::given_up_by::unlock, nullptr).first == detail::outcome::acquired;
+    }
+
+    template <class Clock, class Duration>
+    bool take_until(detail::lock_kind kind, std::chrono::time_point<Clock, Duration> time) {
+        do {
+            if (take(kind, detail::time_until(time))) return true;
+        } while (Clock::now() < time);  // a clock that was set back has not reached it yet
+        return false;
+    }
+
+    guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout) {
+        return {state_, take_or_throw(kind, timeout, detail::given_up_by::guard, nullptr)};
+    }
+
+    guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout) {
+        return guard_of(take(kind, timeout, detail::given_up_by::guard, nullptr).second);
+    }
+
+    guard guard_of(detail::ticket hold) const { return hold == 0 ? guard{} : guard{state_, hold}; }
+
+#if defined(__cpp_lib_jthread)
+    /// Calls `take` with a signal that a stop request raises, waking the waiter.
+    template <class Take>
+    auto stoppable(const std::stop_token& stop, Take take) {
+        detail::stop_signal signal;
+        const std::stop_callback raise{stop, [&signal, this] {
+                                           signal.raise();
+                                           state_->wake(signal);
+                                       }};
+        return take(&signal);
+    }
+
+    guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const std::stop_token& stop) {
+        return {state_, stoppable(stop, [&](const detail::stop_signal* signal) {
+                    return take_or_throw(kind, timeout, detail::given_up_by::guard, signal);
+                })};
+    }
+
+    guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const std::stop_token& stop) {
+        return guard_of(stoppable(stop, [&](const detail::stop_signal* signal) {
+            return take(kind, timeout, detail::given_up_by::guard, signal).second;
+        }));
+    }
+#endif
+
+    void give_up(detail::lock_kind kind) {
+        if (state_->give_up_kind(owner(), kind)) return;
+        throw lock_error{std::errc::operation_not_permitted, kind == shared ? "unlock_shared" : "unlock", path(),
+                         "the calling thread does not hold it so"};
+    }
+
+    std::shared_ptr<detail::lock_state> state_;
+    std::shared_ptr<const lock_options> options_;
+};
+
+}  // namespace nlock
+
+#include <named_lock/acquire_all.hpp>

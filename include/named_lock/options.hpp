@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// What a caller may choose (lock_options) and what it is told about the others (lock_holder, lock_wait).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nlock {
+
+/// The time-out that never comes. Any negative duration means the same.
+inline constexpr std::chrono::nanoseconds forever{-1};
+
+/// A process that holds a lock. A hint for people, not for decisions: the process may have ended since, a pid of
+/// another pid namespace cannot be shown, and a forked child may share the hold.
+struct lock_holder {
+    std::int64_t pid;
+    std::string process;  ///< short name as the system gives it ("report"), may be empty
+};
+
+/// What on_wait is told. Valid during the call only.
+struct lock_wait {
+    const std::filesystem::path& path;
+    std::vector<lock_holder> holders;  ///< empty when the system cannot tell
+};
+
+/// How the file is locked on POSIX; Windows always uses LockFileEx. The two exclude only their own kind on local file
+/// systems (man 2 flock), so all programs that share a lock file must use the same one.
+enum class lock_method {
+    flock,  ///< flock(2): what Python's filelock, Jam.py and flock(1) use
+    fcntl   ///< open-file-description locks, F_OFD_SETLK; excludes programs that use lockf(3) or F_SETLK
+};
+
+struct lock_options {
+    /// The lock file is <locks_dir>/<name>.lock. Created, with its parents, when the first lock is acquired.
+    std::filesystem::path locks_dir = "locks";
+    /// The time-out of acquire(), acquire_shared(), lock() and lock_shared(). Negative: for ever; 0: one attempt.
+    std::chrono::nanoseconds timeout = forever;
+    /// The longest pause between two attempts while waiting; below 1 ms counts as 1 ms. It bounds the delay where the
+    /// system cannot report a release (network file systems, no inotify instance left).
+    std::chrono::milliseconds poll_interval{50};
+    /// The mode of a lock file that this lock creates, whatever the umask. Unset: 0666 less the umask. A file that
+    /// exists keeps its mode. Whoever may open the file may hold the lock.
+    std::optional<std::filesystem::perms> permissions;
+    lock_method method = lock_method::flock;
+    /// true: the thread that holds the lock may acquire it again. false: the hold belongs to its guard, not to a
+    /// thread; a second acquisition waits even in the same thread, and any thread may give the hold up.
+    bool reentrant = true;
+    /// Called once by an acquisition that has to wait, in its thread, before it sleeps. What it throws leaves acquire.
+    std::function<void(const lock_wait&)> on_wait;
+};
+
+}  // namespace nlock

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+#pragma once
+
+#define NAMED_LOCK_VERSION_MAJOR 1
+#define NAMED_LOCK_VERSION_MINOR 0
+#define NAMED_LOCK_VERSION_PATCH 0
+#define NAMED_LOCK_VERSION "1.0.0"
