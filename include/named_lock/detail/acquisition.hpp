@@ -48,8 +48,7 @@ class file_watch {
 
 class acquisition {
   public:
-    acquisition(lock_state& state, const request& request)
-        : state_{state}, request_{request}, backoff_{request.options.poll_interval} {}
+    acquisition(lock_state& state, const request& request) : state_{state}, request_{request} {}
 
     outcome run() {
         if (request_.is_stopped()) return outcome::cancelled;
@@ -73,38 +72,40 @@ class acquisition {
   private:
     using mutex_lock = lock_state::mutex_lock;
 
-    /// Leaves the queue with the table locked, also when an attempt threw with the table unlocked.
-    class place_in_queue {
+    /// A place in the queue, and what its thread needs to sleep there.
+    class place_in_queue : public waiter {
       public:
-        place_in_queue(lock_state& state, waiter& self, mutex_lock& lock) : state_{state}, self_{self}, lock_{lock} {
-            state_.enqueue(self_);
+        place_in_queue(lock_state& state, mutex_lock& lock, const request& request)
+            : waiter{request.stop}, backoff{request.options.poll_interval, state.rest}, state_{state}, lock_{lock} {
+            state_.enqueue(*this);
         }
         place_in_queue(const place_in_queue&) = delete;
         place_in_queue& operator=(const place_in_queue&) = delete;
         ~place_in_queue() {
-            if (!lock_.owns_lock()) lock_.lock();
-            state_.leave_queue(self_);
+            if (!lock_.owns_lock()) lock_.lock();  // an attempt threw
+            state_.rest = backoff.rest();
+            state_.leave_queue(*this);
         }
+
+        detail::backoff backoff;
 
       private:
         lock_state& state_;
-        waiter& self_;
         mutex_lock& lock_;
     };
 
     outcome wait(mutex_lock& lock) {
-        self_.stop = request_.stop;
-        const place_in_queue place{state_, self_, lock};
+        place_in_queue self{state_, lock, request_};
         for (;;) {
             if (request_.is_stopped()) return outcome::cancelled;
             // Looked at before the attempt: the last attempt is made when the time is over.
             const bool is_last = deadline_.has_passed();
-            if (state_.is_front(self_) || is_last) {
+            if (state_.is_front(self) || is_last) {
                 ticket_ = state_.enter_again(request_, true);
                 if (ticket_ != 0 || try_once(lock)) return outcome::acquired;
             }
             if (is_last) return outcome::timed_out;
-            sleep(lock);
+            sleep(lock, self);
         }
     }
 
@@ -137,10 +138,10 @@ class acquisition {
         return false;
     }
 
-    void sleep(mutex_lock& lock) {
-        if (std::exchange(self_.woken, false)) return;
-        if (!state_.is_front(self_) || !state_.is_free()) {
-            wait_for_wakeup(lock);
+    void sleep(mutex_lock& lock, place_in_queue& self) {
+        if (std::exchange(self.woken, false)) return;
+        if (!state_.is_front(self) || !state_.is_free()) {
+            wait_for_wakeup(lock, self);
         } else if (!file_.is_open() || !is_watched_) {
             // Watch first, then try, then sleep: a release before the watch is seen by that attempt, a later one by the
             // watch.
@@ -149,36 +150,43 @@ class acquisition {
             lock.lock();
             is_watched_ = true;
             may_have_moved_ = true;
+        } else if (watch_.get() == nullptr) {
+            self.wakeup.wait_for(lock, deadline_.limit(self.backoff.next_rest()));
+            may_have_moved_ = true;
         } else {
-            sleep_on_system(lock);
+            sleep_on_watch(lock, self, *watch_.get());
         }
-        self_.woken = false;
+        self.woken = false;
     }
 
     /// Until this process has news: a release, the front of the queue, a stop request.
-    void wait_for_wakeup(mutex_lock& lock) {
+    void wait_for_wakeup(mutex_lock& lock, place_in_queue& self) {
         if (deadline_.is_never()) {
-            self_.wakeup.wait(lock);
+            self.wakeup.wait(lock);
         } else {
-            self_.wakeup.wait_until(lock, deadline_.time());
+            self.wakeup.wait_until(lock, deadline_.time());
         }
     }
 
     /// Until another process releases the file; at the latest until the next poll.
-    void sleep_on_system(mutex_lock& lock) {
-        const auto pause = deadline_.limit(backoff_.next());
+    void sleep_on_watch(mutex_lock& lock, place_in_queue& self, release_watch& watch) {
+        self.watch = &watch;
+        lock.unlock();
         auto event = watch_event::none;
-        if (release_watch* watch = watch_.get()) {
-            self_.watch = watch;
-            lock.unlock();
-            event = watch->wait(pause);
-            lock.lock();
-            self_.watch = nullptr;
+        if (self.backoff.must_rest()) {
+            event = watch.rest(deadline_.limit(self.backoff.next_rest()));
         } else {
-            self_.wakeup.wait_for(lock, pause);
+            event = watch.wait(deadline_.limit(self.backoff.next_listen()));
+            if (event == watch_event::none) {
+                self.backoff.heard_nothing();
+                may_have_moved_ = true;
+            } else {
+                self.backoff.heard_event();
+            }
         }
-        if (event != watch_event::none) backoff_.restart();
-        may_have_moved_ = event != watch_event::hint;
+        if (event == watch_event::moved) may_have_moved_ = true;
+        lock.lock();
+        self.watch = nullptr;
     }
 
     lock_state& state_;
@@ -187,10 +195,8 @@ class acquisition {
     deadline deadline_;
     lock_file file_;
     bool may_have_moved_ = false;  // file_ may not be the path's file any more
-    waiter self_;
     file_watch watch_;
     bool is_watched_ = false;  // watch_ is on file_, or has failed to be
-    backoff backoff_;
 };
 
 }  // namespace nlock::detail

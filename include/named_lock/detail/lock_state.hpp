@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include <named_lock/detail/backoff.hpp>
 #include <named_lock/detail/lock_file.hpp>
 #include <named_lock/detail/request.hpp>
 #include <named_lock/errors.hpp>
@@ -31,7 +32,9 @@ namespace nlock::detail {
 
 /// A thread that waits for a lock_state. Its members are used with the state's mutex locked.
 struct waiter {
-    const stop_signal* stop = nullptr;
+    explicit waiter(const stop_signal* signal) noexcept : stop{signal} {}
+
+    const stop_signal* stop;  // or null
     std::condition_variable wakeup;
     release_watch* watch = nullptr;  // what it sleeps on, if not on `wakeup`
     bool woken = false;              // since it last slept
@@ -160,6 +163,8 @@ class lock_state {
         const bool exclusive_now = !is_free() && kind_ == lock_kind::exclusive;
         if (was_front && !exclusive_now) wake_front();
     }
+
+    std::chrono::nanoseconds rest = backoff::shortest;  // see backoff
 
   private:
     struct hold {

@@ -24,7 +24,8 @@
 //   watch(path), unwatch()           starts and ends watching; watch is false when that file cannot be watched
 //   wait(longest)                    sleeps until something happens to the file, interrupt() or `longest` is over.
 //                                    An event is a hint, the next attempt decides; see watch_event
-//   interrupt()                      ends a wait, also the next one if none is going on; from any thread
+//   rest(time)                       sleeps for that time whatever happens to the file, and forgets what did
+//   interrupt()                      ends a wait or rest, also the next one if none is going on; from any thread
 //   is_usable()                      false in a forked child, whose parent goes on using it
 #pragma once
 

@@ -48,17 +48,16 @@ class release_watch {
     }
 
     watch_event wait(std::chrono::nanoseconds longest) noexcept {
-        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(longest);
-        timespec timeout{};
-        timeout.tv_sec = static_cast<time_t>(seconds.count());
-        timeout.tv_nsec = static_cast<long>((longest - seconds).count());
-        std::array<pollfd, 2> sources{{{events_.get(), POLLIN, 0}, {interrupts_.get(), POLLIN, 0}}};
-        if (::ppoll(sources.data(), sources.size(), &timeout, nullptr) == 0) return watch_event::none;
-        if (sources[1].revents != 0) {
-            std::uint64_t count;
-            [[maybe_unused]] const auto size = ::read(interrupts_.get(), &count, sizeof count);
-        }
-        return sources[0].revents != 0 && read_events() ? watch_event::moved : watch_event::hint;
+        std::array<pollfd, 2> sources{{{interrupts_.get(), POLLIN, 0}, {events_.get(), POLLIN, 0}}};
+        if (!poll(sources.data(), sources.size(), longest)) return watch_event::none;
+        if (sources[0].revents != 0) take_interrupt();
+        return sources[1].revents != 0 && take_events() ? watch_event::moved : watch_event::hint;
+    }
+
+    watch_event rest(std::chrono::nanoseconds time) noexcept {
+        pollfd source{interrupts_.get(), POLLIN, 0};
+        if (poll(&source, 1, time)) take_interrupt();
+        return take_events() ? watch_event::moved : watch_event::none;
     }
 
     void interrupt() noexcept {
@@ -74,8 +73,22 @@ class release_watch {
     release_watch(descriptor events, descriptor interrupts) noexcept
         : events_{std::move(events)}, interrupts_{std::move(interrupts)} {}
 
+    /// False: nothing has come within `longest`.
+    static bool poll(pollfd* sources, nfds_t count, std::chrono::nanoseconds longest) noexcept {
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(longest);
+        timespec timeout{};
+        timeout.tv_sec = static_cast<time_t>(seconds.count());
+        timeout.tv_nsec = static_cast<long>((longest - seconds).count());
+        return ::ppoll(sources, count, &timeout, nullptr) != 0;
+    }
+
+    void take_interrupt() noexcept {
+        std::uint64_t count;
+        [[maybe_unused]] const auto size = ::read(interrupts_.get(), &count, sizeof count);
+    }
+
     /// Takes the events that have come; true when one says that the file may have moved or that events were lost.
-    bool read_events() noexcept {
+    bool take_events() noexcept {
         std::array<char, 4096> buffer;
         const auto size = ::read(events_.get(), buffer.data(), buffer.size());
         bool moved = false;

@@ -18,6 +18,7 @@ class release_watch {
     bool watch(const std::filesystem::path&) { return false; }
     void unwatch() noexcept {}
     watch_event wait(std::chrono::nanoseconds) { return watch_event::none; }
+    watch_event rest(std::chrono::nanoseconds) { return watch_event::none; }
     void interrupt() noexcept {}
     [[nodiscard]] bool is_usable() const noexcept { return false; }
 };
