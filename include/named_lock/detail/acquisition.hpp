@@ -56,8 +56,8 @@ class acquisition {
         ticket_ = state_.enter_again(request_, request_.is_immediate());
         if (ticket_ != 0) return outcome::acquired;
         if (!request_.is_immediate()) deadline_ = deadline{request_.timeout};
-        // Threads that wait already come first, but a single attempt has no later chance.
-        if ((request_.is_immediate() || !state_.has_queue()) && try_once(lock)) return outcome::acquired;
+        // A single attempt has no later chance.
+        if ((request_.is_immediate() || state_.may_overtake()) && try_once(lock)) return outcome::acquired;
         if (request_.is_immediate()) return outcome::timed_out;
         if (request_.options.on_wait) {
             lock.unlock();
@@ -76,14 +76,17 @@ class acquisition {
     class place_in_queue : public waiter {
       public:
         place_in_queue(lock_state& state, mutex_lock& lock, const request& request)
-            : waiter{request.stop}, backoff{request.options.poll_interval, state.rest}, state_{state}, lock_{lock} {
+            : waiter{request.stop},
+              backoff{request.options.poll_interval, state.first_rest},
+              state_{state},
+              lock_{lock} {
             state_.enqueue(*this);
         }
         place_in_queue(const place_in_queue&) = delete;
         place_in_queue& operator=(const place_in_queue&) = delete;
         ~place_in_queue() {
             if (!lock_.owns_lock()) lock_.lock();  // an attempt threw
-            state_.rest = backoff.rest();
+            state_.first_rest = backoff.first_rest();
             state_.leave_queue(*this);
         }
 
@@ -151,7 +154,7 @@ class acquisition {
             is_watched_ = true;
             may_have_moved_ = true;
         } else if (watch_.get() == nullptr) {
-            self.wakeup.wait_for(lock, deadline_.limit(self.backoff.next_rest()));
+            self.wakeup.wait_for(lock, deadline_.limit(self.backoff.next_poll()));
             may_have_moved_ = true;
         } else {
             sleep_on_watch(lock, self, *watch_.get());

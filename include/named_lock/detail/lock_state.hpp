@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -39,9 +40,10 @@ struct waiter {
     release_watch* watch = nullptr;  // what it sleeps on, if not on `wakeup`
     bool woken = false;              // since it last slept
     waiter* next = nullptr;
+    const std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
 
     void wake() noexcept {
-        woken = true;
+        if (std::exchange(woken, true)) return;
         if (watch != nullptr) watch->interrupt();
         wakeup.notify_one();
     }
@@ -146,6 +148,14 @@ class lock_state {
     }
 
     [[nodiscard]] bool has_queue() const noexcept { return first_ != nullptr; }
+
+    /// A thread that comes now may be faster than one that has to be woken first, which keeps short critical sections
+    /// busy. But none waits for longer than this behind newcomers.
+    [[nodiscard]] bool may_overtake() const noexcept {
+        constexpr auto patience = std::chrono::milliseconds{1};
+        return first_ == nullptr || std::chrono::steady_clock::now() - first_->since < patience;
+    }
+
     [[nodiscard]] bool is_front(const waiter& w) const noexcept { return first_ == &w; }
 
     void enqueue(waiter& w) noexcept {
@@ -164,7 +174,7 @@ class lock_state {
         if (was_front && !exclusive_now) wake_front();
     }
 
-    std::chrono::nanoseconds rest = backoff::shortest;  // see backoff
+    std::chrono::nanoseconds first_rest = backoff::shortest;  // of the next waiter
 
   private:
     struct hold {
