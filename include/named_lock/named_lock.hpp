@@ -77,7 +77,7 @@ class named_lock {
     /// absolute, with symlinks resolved, now.
     explicit named_lock(std::string_view name, lock_options options = {})
         : state_{(detail::check_lock_name(name), detail::lock_registry::instance().state_of(name, options.locks_dir))},
-          options_{std::make_shared<const lock_options>(std::move(options))} {}
+          options_{std::make_shared<const lock_options>(without_directory(std::move(options)))} {}
 
     named_lock(std::string_view name, std::filesystem::path locks_dir)
         : named_lock{name, with([&](lock_options& o) { o.locks_dir = std::move(locks_dir); })} {}
@@ -207,6 +207,12 @@ class named_lock {
     static lock_options with(Change change) {
         lock_options options;
         change(options);
+        return options;
+    }
+
+    /// The path is known; a copy of its directory in each object would be a quarter of its size.
+    static lock_options without_directory(lock_options options) {
+        options.locks_dir = std::filesystem::path{};  // clear() would keep the memory
         return options;
     }
 

@@ -4,6 +4,7 @@
 // How one thread acquires a lock: from the table, else from the system, else by waiting.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -53,7 +54,8 @@ class acquisition {
     outcome run() {
         if (request_.is_stopped()) return outcome::cancelled;
         auto lock = state_.enter();
-        ticket_ = state_.enter_again(request_, request_.is_immediate());
+        gives_way_ = request_.kind == lock_kind::shared && !request_.is_immediate();
+        ticket_ = state_.enter_again(request_, gives_way_);
         if (ticket_ != 0) return outcome::acquired;
         if (!request_.is_immediate()) deadline_ = deadline{request_.timeout};
         // A single attempt has no later chance.
@@ -71,6 +73,10 @@ class acquisition {
 
   private:
     using mutex_lock = lock_state::mutex_lock;
+
+    /// For how long a reader lets a waiting writer go first. Longer than most shared holds, so that the writer gets in;
+    /// limited, so that writers that keep coming do not keep readers out.
+    static constexpr std::chrono::milliseconds courtesy{100};
 
     /// A place in the queue, and what its thread needs to sleep there.
     class place_in_queue : public waiter {
@@ -103,8 +109,9 @@ class acquisition {
             if (request_.is_stopped()) return outcome::cancelled;
             // Looked at before the attempt: the last attempt is made when the time is over.
             const bool is_last = deadline_.has_passed();
+            gives_way_ = gives_way_ && !is_last && deadline::clock::now() < self.since + courtesy;
             if (state_.is_front(self) || is_last) {
-                ticket_ = state_.enter_again(request_, true);
+                ticket_ = state_.enter_again(request_, gives_way_, &self);
                 if (ticket_ != 0 || try_once(lock)) return outcome::acquired;
             }
             if (is_last) return outcome::timed_out;
@@ -132,7 +139,8 @@ class acquisition {
                 file_.open(state_.path(), request_.options.permissions);
                 is_watched_ = false;
             }
-            const bool locked = file_.try_lock(request_.kind, request_.options.method, state_.path());
+            const bool locked = !(gives_way_ && file_.has_waiting_writer(request_.options.method)) &&
+                                file_.try_lock(request_.kind, request_.options.method, state_.path());
             if (!locked && !may_have_moved_) return false;
             may_have_moved_ = false;
             if (file_.is_at(state_.path())) return locked;
@@ -150,6 +158,7 @@ class acquisition {
             // watch.
             lock.unlock();
             watch_.start(state_.path());
+            if (request_.kind == lock_kind::exclusive) file_.mark_waiting_writer(request_.options.method);
             lock.lock();
             is_watched_ = true;
             may_have_moved_ = true;
@@ -164,10 +173,11 @@ class acquisition {
 
     /// Until this process has news: a release, the front of the queue, a stop request.
     void wait_for_wakeup(mutex_lock& lock, place_in_queue& self) {
-        if (deadline_.is_never()) {
+        const auto until = gives_way_ ? std::min(deadline_.time(), self.since + courtesy) : deadline_.time();
+        if (until == deadline::clock::time_point::max()) {
             self.wakeup.wait(lock);
         } else {
-            self.wakeup.wait_until(lock, deadline_.time());
+            self.wakeup.wait_until(lock, until);
         }
     }
 
@@ -197,6 +207,7 @@ class acquisition {
     ticket ticket_ = 0;
     deadline deadline_;
     lock_file file_;
+    bool gives_way_ = false;       // to a waiting writer
     bool may_have_moved_ = false;  // file_ may not be the path's file any more
     file_watch watch_;
     bool is_watched_ = false;  // watch_ is on file_, or has failed to be

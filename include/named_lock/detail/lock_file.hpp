@@ -43,6 +43,11 @@ class lock_file {
         return locked_;
     }
 
+    void mark_waiting_writer(lock_method method) noexcept { detail::mark_waiting_writer(file_, method); }
+    [[nodiscard]] bool has_waiting_writer(lock_method method) const noexcept {
+        return detail::has_waiting_writer(file_, method);
+    }
+
     [[nodiscard]] bool is_at(const std::filesystem::path& path) const { return is_file_at(file_, path); }
 
     void close() noexcept {

@@ -5,13 +5,13 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -32,6 +32,7 @@ class lock_registry {
     /// The one state of <locks_dir>/<name>.lock in this process. Lives as long as somebody has it.
     std::shared_ptr<lock_state> state_of(std::string_view name, const std::filesystem::path& locks_dir) {
         native_string path = resolve(locks_dir);
+        path.reserve(path.size() + 1 + name.size() + lock_file_suffix.size());
         if (path.back() != std::filesystem::path::preferred_separator) {
             path += std::filesystem::path::preferred_separator;
         }
@@ -117,7 +118,7 @@ class lock_registry {
     }
 
     std::mutex mutex_;
-    std::unordered_map<native_string, std::weak_ptr<lock_state>> states_;
+    std::map<native_string, std::weak_ptr<lock_state>> states_;  // no hash table: it would keep its size
     std::vector<std::unique_ptr<release_watch>> idle_watches_;
     native_string resolved_directory_;
 };

@@ -121,8 +121,9 @@ class lock_state {
     [[nodiscard]] bool is_free() const noexcept { return holds_.empty(); }
 
     /// A hold beside one that this process has already: the owner's own, or a shared one beside shared ones. 0: there
-    /// is none that allows it. `past_queue`: also when threads wait for an exclusive one.
-    ticket enter_again(const request& r, bool past_queue) {
+    /// is none that allows it. `gives_way`: not past a writer that waits, here or in another process. `self`: its place
+    /// in the queue, if it has one.
+    ticket enter_again(const request& r, bool gives_way, const waiter* self = nullptr) {
         if (is_free()) return 0;
         const bool is_owner =
             r.owner != no_thread && latest([&](const hold& h) { return h.owner == r.owner; }) != holds_.end();
@@ -135,19 +136,19 @@ class lock_state {
             return add(r);
         }
         const bool both_shared = kind_ == lock_kind::shared && r.kind == lock_kind::shared;
-        return both_shared && same_method && (past_queue || !has_queue()) ? add(r) : 0;
+        if (!both_shared || !same_method) return 0;
+        const bool has_others_first = first_ != self || file_.has_waiting_writer(r.options.method);
+        return gives_way && has_others_first ? 0 : add(r);
     }
 
     /// Enters the first hold; `file` is locked, and becomes the process's file. 0: another thread was faster.
     ticket enter_first(const request& r, lock_file& file) {
-        if (!is_free()) return enter_again(r, true);
+        if (!is_free()) return enter_again(r, false);
         const ticket t = add(r);
         file_ = std::move(file);
         kind_ = r.kind;
         return t;
     }
-
-    [[nodiscard]] bool has_queue() const noexcept { return first_ != nullptr; }
 
     /// A thread that comes now may be faster than one that has to be woken first, which keeps short critical sections
     /// busy. But none waits for longer than this behind newcomers.

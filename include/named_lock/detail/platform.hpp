@@ -8,6 +8,8 @@
 //   open_lock_file(path, permissions)            opens it, or creates it with its directories; throws lock_error
 //   try_lock_file(file, kind, method, path)      one attempt: false only when somebody else holds it; else throws
 //   unlock_file(file, method)                    never throws; closing comes next and unlocks as well
+//   mark_waiting_writer(file, method)            tells readers elsewhere that a writer waits, until the file is closed;
+//   has_waiting_writer(file, method)             whether one does; may do nothing and tell nothing
 //   is_file_at(file, path)                       is it the regular file that the path names now? throws lock_error
 //                                                when what is there cannot be a lock file
 //   holders_of(path, method)                     who holds it; empty when nobody does or it cannot be told

@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,25 @@
 namespace nlock::detail {
 
 using file_handle = descriptor;
+
+#if defined(F_OFD_SETLK)
+inline constexpr bool has_ofd_locks = true;
+inline constexpr int ofd_setlk = F_OFD_SETLK;
+inline constexpr int ofd_getlk = F_OFD_GETLK;
+#else
+inline constexpr bool has_ofd_locks = false;
+inline constexpr int ofd_setlk = -1;
+inline constexpr int ofd_getlk = -1;
+#endif
+
+#if defined(__linux__)
+inline constexpr bool flock_ignores_fcntl = true;  // on local file systems (man 2 flock); elsewhere they conflict
+#else
+inline constexpr bool flock_ignores_fcntl = false;
+#endif
+
+/// Where a writer that waits for a flock leaves its mark, by the other kind of lock: no file is that long.
+inline constexpr off_t writer_mark = std::numeric_limits<off_t>::max() - 1;
 
 inline void append_utf8(std::filesystem::path::string_type& path, std::string_view name) { path.append(name); }
 
@@ -96,24 +116,31 @@ inline file_handle open_lock_file(const std::filesystem::path& path,
     }
 }
 
-inline int set_ofd_lock([[maybe_unused]] int fd, [[maybe_unused]] short type) noexcept {
-#if defined(F_OFD_SETLK)
-    struct flock range {};  // from 0, length 0: the whole file
+inline struct flock lock_range(short type, off_t start, off_t length) noexcept {
+    struct flock range {};
     range.l_type = type;
     range.l_whence = SEEK_SET;
-    return ::fcntl(fd, F_OFD_SETLK, &range);
-#else
-    // Not F_SETLK instead: closing any other descriptor of the file would drop that lock (man 2 fcntl).
-    errno = ENOTSUP;
-    return -1;
-#endif
+    range.l_start = start;
+    range.l_len = length;  // 0: to the end, wherever that will be
+    return range;
+}
+
+/// Locks of open file descriptions, and not F_SETLK where they are missing: closing any other descriptor of the file
+/// would drop such a lock (man 2 fcntl).
+inline int set_ofd_lock(const descriptor& file, short type, off_t start = 0, off_t length = 0) noexcept {
+    if (!has_ofd_locks) {
+        errno = ENOTSUP;
+        return -1;
+    }
+    struct flock range = lock_range(type, start, length);
+    return ::fcntl(file.get(), ofd_setlk, &range);
 }
 
 inline bool try_lock_file(file_handle& file, lock_kind kind, lock_method method, const std::filesystem::path& path) {
     const bool shared = kind == lock_kind::shared;
     const int result = uninterrupted([&] {
         return method == lock_method::flock ? ::flock(file.get(), (shared ? LOCK_SH : LOCK_EX) | LOCK_NB)
-                                            : set_ofd_lock(file.get(), shared ? F_RDLCK : F_WRLCK);
+                                            : set_ofd_lock(file, shared ? F_RDLCK : F_WRLCK);
     });
     if (result == 0) return true;
     if (errno == EWOULDBLOCK || errno == EAGAIN || (method == lock_method::fcntl && errno == EACCES)) return false;
@@ -127,8 +154,21 @@ inline void unlock_file(file_handle& file, lock_method method) noexcept {
     if (method == lock_method::flock) {
         ::flock(file.get(), LOCK_UN);
     } else {
-        set_ofd_lock(file.get(), F_UNLCK);
+        set_ofd_lock(file, F_UNLCK);
     }
+}
+
+/// Readers that keep coming would keep a writer out for ever: flock(2) grants shared locks whoever waits. So a waiting
+/// writer marks the file until it closes it, and readers that see the mark let it go first for a while. Best effort: a
+/// mark that cannot be set, as on NFS, where flock and fcntl are one, only means that nobody gives way.
+inline void mark_waiting_writer(file_handle& file, lock_method method) noexcept {
+    if (flock_ignores_fcntl && method == lock_method::flock) set_ofd_lock(file, F_WRLCK, writer_mark, 1);
+}
+
+inline bool has_waiting_writer(const file_handle& file, lock_method method) noexcept {
+    if (!flock_ignores_fcntl || !has_ofd_locks || method != lock_method::flock) return false;
+    struct flock range = lock_range(F_RDLCK, writer_mark, 1);
+    return ::fcntl(file.get(), ofd_getlk, &range) == 0 && range.l_type != F_UNLCK;
 }
 
 inline bool is_file_at(const file_handle& file, const std::filesystem::path& path) {
