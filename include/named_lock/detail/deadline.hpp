@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
@@ -23,10 +22,11 @@ std::chrono::nanoseconds to_timeout(std::chrono::duration<Rep, Period> time) {
     // Through long double, because the integer conversion overflows for hours::max() and its like.
     const long double count =
         std::chrono::duration<long double, std::nano>{std::chrono::duration<long double, Period>{time}}.count();
-    if (std::isnan(count)) throw std::invalid_argument{"a lock time-out must be a number"};
+    if (count != count) throw std::invalid_argument{"a lock time-out must be a number"};
     if (count < 0) return forever;
     if (count >= static_cast<long double>(nanoseconds::max().count())) return forever;
-    return nanoseconds{static_cast<nanoseconds::rep>(std::ceil(count))};
+    const auto whole = static_cast<nanoseconds::rep>(count);  // std::ceil would cost every user <cmath>
+    return nanoseconds{static_cast<long double>(whole) < count ? whole + 1 : whole};
 }
 
 inline std::chrono::nanoseconds to_timeout(std::chrono::nanoseconds time) noexcept {

@@ -16,11 +16,10 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 namespace nlock::detail {
@@ -32,14 +31,14 @@ class fork_gate {
     void enter() noexcept {
         while (inside_.fetch_add(1), closed_.load()) {
             inside_.fetch_sub(1);
-            while (closed_.load()) std::this_thread::sleep_for(moment);
+            while (closed_.load()) sleep_a_moment();
         }
     }
     void leave() noexcept { inside_.fetch_sub(1); }
 
     void close() noexcept {
         closed_.store(true);
-        while (inside_.load() != 0) std::this_thread::sleep_for(moment);
+        while (inside_.load() != 0) sleep_a_moment();
     }
     void open() noexcept { closed_.store(false); }
 
@@ -55,7 +54,10 @@ class fork_gate {
     };
 
   private:
-    static constexpr std::chrono::microseconds moment{10};  // sleeps: yielding may starve a thread of lower priority
+    static void sleep_a_moment() noexcept {  // not sched_yield, which may starve a thread of lower priority
+        const timespec moment{0, 10'000};
+        ::nanosleep(&moment, nullptr);
+    }
 
     std::atomic<int> inside_{0};
     std::atomic<bool> closed_{false};
@@ -159,7 +161,7 @@ class descriptor {
     [[nodiscard]] int get() const noexcept { return generation_ == fork_generation() ? fd_ : -1; }
     explicit operator bool() const noexcept { return get() >= 0; }
 
-    void close() noexcept {
+    [[gnu::noinline]] void close() noexcept {  // it ends in each destructor: a user's program pays for copies
         if (const int fd = get(); fd >= 0) {
             const int saved_errno = errno;
             const fork_gate::passage passage{process_fork_gate};

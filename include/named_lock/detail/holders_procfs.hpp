@@ -12,8 +12,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -25,12 +25,13 @@
 
 namespace nlock::detail {
 
-/// The lock file as /proc prints it.
-struct file_identity {
-    std::uint64_t major;
-    std::uint64_t minor;
-    std::uint64_t inode;
-};
+/// A file as /proc names it: "08:02:131", the device's numbers and the inode's.
+inline std::string proc_name_of(const struct stat& status) {
+    std::array<char, 64> text;
+    std::snprintf(text.data(), text.size(), "%02x:%02x:%llu", major(status.st_dev), minor(status.st_dev),
+                  static_cast<unsigned long long>(status.st_ino));
+    return text.data();
+}
 
 /// The text before the next `separator`, which is taken off `rest` with it.
 inline std::string_view take_until(std::string_view& rest, char separator) noexcept {
@@ -44,30 +45,29 @@ inline std::string_view take_word(std::string_view& rest) noexcept {
     return take_until(rest, ' ');
 }
 
-template <class Number>
-bool parse_number(std::string_view text, Number& number, int base = 10) noexcept {
-    const auto result = std::from_chars(text.data(), text.data() + text.size(), number, base);
-    return result.ec == std::errc{} && result.ptr == text.data() + text.size() && !text.empty();
+/// The process that `text` names, or -1.
+inline std::int64_t parse_pid(std::string_view text) noexcept {
+    constexpr std::size_t longest = 10;
+    std::int64_t pid = text.empty() || text.size() > longest ? -1 : 0;
+    for (const char c : text) {
+        if (pid < 0 || c < '0' || c > '9') return -1;
+        pid = pid * 10 + (c - '0');
+    }
+    return pid;
 }
 
 /// The pid in one line of /proc/locks if that line is a held lock of `file`, else 0. -1 stands for a lock that belongs
 /// to no process (F_OFD_SETLK). Lines look like "1: FLOCK  ADVISORY  WRITE 4242 08:02:131 0 EOF"; the ones with "->"
 /// are waiters.
-inline std::int64_t pid_of_lock(std::string_view line, const file_identity& file, lock_method method) noexcept {
+inline std::int64_t pid_of_lock(std::string_view line, std::string_view file, lock_method method) noexcept {
     take_word(line);  // "1:"
     const std::string_view type = take_word(line);
     const bool matches = method == lock_method::flock ? type == "FLOCK" : type == "POSIX" || type == "OFDLCK";
     if (!matches) return 0;
     take_word(line);  // ADVISORY
     take_word(line);  // READ or WRITE
-    std::int64_t pid = 0;
-    if (!parse_number(take_word(line), pid)) return 0;
-    std::string_view place = take_word(line);
-    file_identity locked{};
-    const bool is_place = parse_number(take_until(place, ':'), locked.major, 16) &&
-                          parse_number(take_until(place, ':'), locked.minor, 16) && parse_number(place, locked.inode);
-    if (!is_place || locked.major != file.major || locked.minor != file.minor || locked.inode != file.inode) return 0;
-    return pid;
+    const std::int64_t pid = parse_pid(take_word(line));
+    return take_word(line) == file ? pid : 0;
 }
 
 inline std::string read_whole(const std::string& path) {
@@ -81,7 +81,7 @@ inline std::string read_whole(const std::string& path) {
     return text;
 }
 
-inline bool has_lock_of(const std::string& fdinfo, const file_identity& file, lock_method method) {
+inline bool has_lock_of(const std::string& fdinfo, const std::string& file, lock_method method) {
     for (std::string_view rest = fdinfo; !rest.empty();) {
         std::string_view line = take_until(rest, '\n');
         if (take_until(line, '\t') == "lock:" && pid_of_lock(line, file, method) != 0) return true;
@@ -89,21 +89,19 @@ inline bool has_lock_of(const std::string& fdinfo, const file_identity& file, lo
     return false;
 }
 
-/// The processes that have a descriptor with a lock of `file`, as far as this user may look into them.
-inline std::vector<std::int64_t> find_in_fdinfo(const file_identity& file, lock_method method) {
+/// Adds the processes that have a descriptor with a lock of `file`, as far as this user may look into them.
+inline void find_in_fdinfo(const std::string& file, lock_method method, std::vector<std::int64_t>& pids) {
     namespace fs = std::filesystem;
-    std::vector<std::int64_t> pids;
     std::error_code ignored;
     for (fs::directory_iterator process{"/proc", ignored}, end; process != end; process.increment(ignored)) {
-        std::int64_t pid = 0;
-        if (!parse_number(std::string_view{process->path().filename().native()}, pid)) continue;
+        const std::int64_t pid = parse_pid(process->path().filename().native());
+        if (pid < 0) continue;
         for (fs::directory_iterator info{process->path() / "fdinfo", ignored}; info != end; info.increment(ignored)) {
             if (!has_lock_of(read_whole(info->path().native()), file, method)) continue;
             pids.push_back(pid);
             break;
         }
     }
-    return pids;
 }
 
 inline std::string process_name(std::int64_t pid) {
@@ -115,7 +113,7 @@ inline std::string process_name(std::int64_t pid) {
 inline std::vector<lock_holder> holders_of(const std::filesystem::path& path, lock_method method) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) return {};
-    const file_identity file{major(status.st_dev), minor(status.st_dev), status.st_ino};
+    const std::string file = proc_name_of(status);
     const std::string locks = read_whole("/proc/locks");
 
     std::vector<std::int64_t> pids;
@@ -127,15 +125,13 @@ inline std::vector<lock_holder> holders_of(const std::filesystem::path& path, lo
         if (is_named) pids.push_back(pid);
         if (pid != 0 && !is_named) somebody_unnamed = true;
     }
-    if (somebody_unnamed) {
-        const auto found = find_in_fdinfo(file, method);
-        pids.insert(pids.end(), found.begin(), found.end());
-    }
-    std::sort(pids.begin(), pids.end());
-    pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
+    if (somebody_unnamed) find_in_fdinfo(file, method, pids);
 
     std::vector<lock_holder> holders;
-    for (const std::int64_t pid : pids) holders.push_back({pid, process_name(pid)});
+    for (const std::int64_t pid : pids) {
+        const auto is_known = [pid](const lock_holder& h) { return h.pid == pid; };
+        if (std::none_of(holders.begin(), holders.end(), is_known)) holders.push_back({pid, process_name(pid)});
+    }
     return holders;
 }
 

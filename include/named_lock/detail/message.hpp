@@ -4,8 +4,9 @@
 // The words of the exceptions.
 #pragma once
 
+#include <array>
 #include <chrono>
-#include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -33,13 +34,14 @@ inline std::string not_acquired(std::string_view name, const std::filesystem::pa
 /// "10 s", "1.5 s", "250 ms", "0.02 ms", "0 s".
 inline std::string in_words(std::chrono::nanoseconds time) {
     const bool in_seconds = time >= std::chrono::seconds{1} || time.count() == 0;
-    const std::int64_t unit = in_seconds ? 1'000'000'000 : 1'000'000;
-    std::string words = std::to_string(time.count() / unit);
-    if (const std::int64_t rest = time.count() % unit; rest != 0) {
-        const std::string digits = std::to_string(unit + rest).substr(1);  // keeps the leading zeros
-        words.append(".").append(digits, 0, digits.find_last_not_of('0') + 1);
-    }
-    return words.append(in_seconds ? " s" : " ms");
+    const long long unit = in_seconds ? 1'000'000'000 : 1'000'000;
+    std::array<char, 40> digits;  // put together from whole numbers: %g would print the comma of some locales
+    std::snprintf(digits.data(), digits.size(), "%lld.%0*lld", static_cast<long long>(time.count()) / unit,
+                  in_seconds ? 9 : 6, static_cast<long long>(time.count()) % unit);
+    std::string words = digits.data();
+    words.erase(words.find_last_not_of('0') + 1);
+    if (words.back() == '.') words.pop_back();
+    return words += in_seconds ? " s" : " ms";
 }
 
 inline std::string timeout_message(std::string_view name, const std::filesystem::path& path,

@@ -32,12 +32,17 @@
 #pragma once
 
 #if defined(_WIN32)
+#include <named_lock/detail/holders_none.hpp>
 #include <named_lock/detail/platform_windows.hpp>
+#include <named_lock/detail/release_watch_windows.hpp>
 #else
 #include <named_lock/detail/platform_posix.hpp>
 #if defined(__linux__)
 #include <named_lock/detail/holders_procfs.hpp>
 #include <named_lock/detail/release_watch_inotify.hpp>
+#elif defined(__APPLE__) || defined(__FreeBSD__)
+#include <named_lock/detail/holders_none.hpp>
+#include <named_lock/detail/release_watch_kqueue.hpp>
 #else
 #include <named_lock/detail/holders_none.hpp>
 #include <named_lock/detail/release_watch_none.hpp>

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// The part of the Windows API that this library calls, declared here, because <windows.h> would bring every user macros
+// named min, max and small, and whoever includes it first decides for all which half of it there is. Where it is
+// included too, these declarations repeat its own; tests/windows_api_test.cpp compares the structures and constants.
+#pragma once
+
+#include <cstdarg>
+#include <cstdint>
+#include <utility>
+
+struct _BY_HANDLE_FILE_INFORMATION;
+struct _OVERLAPPED;
+struct _SECURITY_ATTRIBUTES;
+struct HINSTANCE__;
+
+namespace nlock::detail::windows {
+
+using dword = unsigned long;
+
+/// OVERLAPPED: here, where in the file to lock.
+struct overlapped {
+    std::uintptr_t internal = 0;
+    std::uintptr_t internal_high = 0;
+    dword offset = 0;
+    dword offset_high = 0;
+    void* event = nullptr;
+
+    [[nodiscard]] _OVERLAPPED* get() noexcept { return reinterpret_cast<_OVERLAPPED*>(this); }
+};
+
+/// BY_HANDLE_FILE_INFORMATION.
+struct file_information {
+    dword attributes;
+    dword times[6];
+    dword volume;
+    dword size_high;
+    dword size_low;
+    dword links;
+    dword index_high;
+    dword index_low;
+
+    [[nodiscard]] _BY_HANDLE_FILE_INFORMATION* get() noexcept {
+        return reinterpret_cast<_BY_HANDLE_FILE_INFORMATION*>(this);
+    }
+};
+
+enum access : dword { read_attributes = 0x80, read = 0x80000000, write = 0x40000000 };
+enum sharing : dword { share_read = 1, share_write = 2, share_delete = 4 };
+enum creation : dword { open_existing = 3, open_always = 4 };
+enum open_flag : dword { open_directories_too = 0x02000000, open_reparse_point = 0x00200000 };
+enum attribute : dword { directory = 0x10, reparse_point = 0x400, no_attributes = 0xFFFFFFFF };
+enum lock_flag : dword { lock_shared = 0, fail_immediately = 1, lock_exclusive = 2 };
+enum event_right : dword { modify_state = 2 };
+enum waited : dword { object_0 = 0, no_limit = 0xFFFFFFFF };
+enum message_flag : dword { ignore_inserts = 0x200, from_system = 0x1000 };
+
+enum error : dword {
+    file_not_found = 2,
+    path_not_found = 3,
+    access_denied = 5,
+    sharing_violation = 32,
+    lock_violation = 33,
+    delete_pending = 303,
+};
+inline constexpr long status_delete_pending = static_cast<long>(0xC0000056);
+
+inline void* const invalid_handle = reinterpret_cast<void*>(std::intptr_t{-1});
+
+#define NAMED_LOCK_WINDOWS_API __declspec(dllimport)
+extern "C" {
+NAMED_LOCK_WINDOWS_API int __stdcall CloseHandle(void*);
+NAMED_LOCK_WINDOWS_API int __stdcall CreateDirectoryW(const wchar_t*, _SECURITY_ATTRIBUTES*);
+NAMED_LOCK_WINDOWS_API void* __stdcall CreateEventW(_SECURITY_ATTRIBUTES*, int manual_reset, int is_set,
+                                                    const wchar_t* name);
+NAMED_LOCK_WINDOWS_API void* __stdcall CreateFileW(const wchar_t*, dword access, dword sharing, _SECURITY_ATTRIBUTES*,
+                                                   dword creation, dword flags, void* template_file);
+NAMED_LOCK_WINDOWS_API dword __stdcall FormatMessageW(dword flags, const void* source, dword message, dword language,
+                                                      wchar_t* buffer, dword size, std::va_list*);
+NAMED_LOCK_WINDOWS_API dword __stdcall GetFileAttributesW(const wchar_t*);
+NAMED_LOCK_WINDOWS_API int __stdcall GetFileInformationByHandle(void*, _BY_HANDLE_FILE_INFORMATION*);
+NAMED_LOCK_WINDOWS_API dword __stdcall GetFinalPathNameByHandleW(void*, wchar_t* buffer, dword size, dword flags);
+NAMED_LOCK_WINDOWS_API dword __stdcall GetLastError();
+NAMED_LOCK_WINDOWS_API HINSTANCE__* __stdcall GetModuleHandleW(const wchar_t*);
+NAMED_LOCK_WINDOWS_API std::intptr_t(__stdcall* __stdcall GetProcAddress(HINSTANCE__*, const char*))();
+NAMED_LOCK_WINDOWS_API int __stdcall LockFileEx(void*, dword flags, dword reserved, dword size, dword size_high,
+                                                _OVERLAPPED*);
+NAMED_LOCK_WINDOWS_API int __stdcall MultiByteToWideChar(unsigned page, dword flags, const char*, int size, wchar_t*,
+                                                         int wide_size);
+NAMED_LOCK_WINDOWS_API void* __stdcall OpenEventW(dword access, int inherit, const wchar_t* name);
+NAMED_LOCK_WINDOWS_API int __stdcall SetEvent(void*);
+NAMED_LOCK_WINDOWS_API void __stdcall Sleep(dword milliseconds);
+NAMED_LOCK_WINDOWS_API int __stdcall UnlockFileEx(void*, dword reserved, dword size, dword size_high, _OVERLAPPED*);
+NAMED_LOCK_WINDOWS_API dword __stdcall WaitForMultipleObjects(dword count, void* const* handles, int all,
+                                                              dword milliseconds);
+NAMED_LOCK_WINDOWS_API dword __stdcall WaitForSingleObject(void*, dword milliseconds);
+}
+#undef NAMED_LOCK_WINDOWS_API
+
+/// A handle that closes.
+class handle {
+  public:
+    handle() = default;
+    explicit handle(void* value) noexcept : value_{value == invalid_handle ? nullptr : value} {}
+    handle(handle&& other) noexcept : value_{std::exchange(other.value_, nullptr)} {}
+    handle& operator=(handle&& other) noexcept {
+        if (this != &other) {
+            close();
+            value_ = std::exchange(other.value_, nullptr);
+        }
+        return *this;
+    }
+    ~handle() { close(); }
+
+    [[nodiscard]] void* get() const noexcept { return value_; }
+    explicit operator bool() const noexcept { return value_ != nullptr; }
+
+    void close() noexcept {
+        if (value_ != nullptr) CloseHandle(std::exchange(value_, nullptr));
+    }
+
+  private:
+    void* value_ = nullptr;
+};
+
+}  // namespace nlock::detail::windows

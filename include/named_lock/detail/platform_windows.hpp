@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// The seam of platform.hpp on Windows: opening, locking and checking a lock file.
+//
+// Byte 0 of the file is locked with LockFileEx, which is what msvcrt's _locking, and so Python's filelock, does. A lock
+// belongs to one open file, like that of flock(2): another handle in the same process is refused.
+//
+// The file is never shared for deletion. Python deletes it after each release; could it do so while the file is open
+// here, the next one would create a new file of that name, and lock it, beside a live holder.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <cwchar>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <named_lock/detail/api_windows.hpp>
+#include <named_lock/detail/deadline.hpp>
+#include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/errors.hpp>
+#include <named_lock/options.hpp>
+
+// Each DLL that includes this library has a table of its own: they exclude each other, as processes do.
+#define NAMED_LOCK_ONE_PER_PROCESS
+
+namespace nlock::detail {
+
+constexpr std::uint32_t fork_generation() noexcept { return 0; }
+inline void install_fork_handlers(void (*)(), void (*)()) noexcept {}
+
+inline void append_utf8(std::filesystem::path::string_type& path, std::string_view name) {
+    constexpr unsigned utf8 = 65001;
+    const auto size = static_cast<int>(name.size());
+    const std::size_t end = path.size();
+    path.resize(end + name.size());  // UTF-16 never has more units
+    const int wide = windows::MultiByteToWideChar(utf8, 0, name.data(), size, &path[end], size);
+    path.resize(end + static_cast<std::size_t>(wide));
+}
+
+/// `error` in the system's words, in UTF-8, and as a number that can be searched for: "Access is denied. (error 5)".
+inline std::string words_of(windows::dword error) {
+    std::array<wchar_t, 512> words;
+    windows::dword size = windows::FormatMessageW(windows::from_system | windows::ignore_inserts, nullptr, error, 0,
+                                                  words.data(), static_cast<windows::dword>(words.size()), nullptr);
+    while (size > 0 && (words[size - 1] == L'\r' || words[size - 1] == L'\n' || words[size - 1] == L' ')) --size;
+    const std::string number = "error " + std::to_string(error);
+    if (size == 0) return number;
+    return text_of(std::filesystem::path{std::wstring{words.data(), size}}) + " (" + number + ")";
+}
+
+/// A lock_error with such words: those of std::system_category are in the code page of the process, or in older
+/// MinGWs the words for an errno of that number.
+class windows_error : public lock_error {
+  public:
+    windows_error(windows::dword error, std::string_view operation, const std::filesystem::path& path)
+        : lock_error{std::error_code{static_cast<int>(error), std::system_category()},
+                     path,
+                     failure_message(operation, path, words_of(error)),
+                     {}} {}
+};
+
+/// `path` for the system. Paths of more than 259 characters, directories of more than 247, are understood only in the
+/// extended form, which takes no relative path and no slash (learn.microsoft.com, "Maximum Path Length Limitation").
+class native_name {
+  public:
+    explicit native_name(const std::filesystem::path& path) : name_{path.c_str()} {
+        constexpr std::size_t longest = 247;
+        const std::wstring_view plain = path.native();
+        if (plain.size() <= longest || plain.substr(0, 4) == LR"(\\?\)" || plain.substr(0, 4) == LR"(\\.\)") return;
+        const bool is_remote = plain.substr(0, 2) == LR"(\\)";
+        extended_ = is_remote ? LR"(\\?\UNC)" : LR"(\\?\)";
+        extended_.append(is_remote ? plain.substr(1) : plain);
+        std::replace(extended_.begin(), extended_.end(), L'/', L'\\');
+        name_ = extended_.c_str();
+    }
+    native_name(const native_name&) = delete;
+    native_name& operator=(const native_name&) = delete;
+
+    [[nodiscard]] const wchar_t* get() const noexcept { return name_; }
+
+  private:
+    std::wstring extended_;
+    const wchar_t* name_;
+};
+
+/// Which file it is, whatever path leads to it.
+struct file_identity {
+    windows::dword volume;
+    windows::dword index_high;
+    windows::dword index_low;
+
+    friend bool operator==(const file_identity& a, const file_identity& b) noexcept {
+        return a.volume == b.volume && a.index_high == b.index_high && a.index_low == b.index_low;
+    }
+};
+
+/// The file that the path names now; empty, with an error code, when there is none or it cannot be told. Asking for
+/// the attributes collides with nobody's sharing.
+inline std::optional<file_identity> identity_at(const std::filesystem::path& path, windows::dword& error) {
+    constexpr windows::dword all = windows::share_read | windows::share_write | windows::share_delete;
+    const windows::handle file{windows::CreateFileW(native_name{path}.get(), windows::read_attributes, all, nullptr,
+                                                    windows::open_existing, windows::open_reparse_point, nullptr)};
+    windows::file_information info{};
+    if (file && windows::GetFileInformationByHandle(file.get(), info.get()) != 0) {
+        return file_identity{info.volume, info.index_high, info.index_low};
+    }
+    error = windows::GetLastError();
+    return std::nullopt;
+}
+
+/// The name of the event that tells the waiters for a file of a release. In the global namespace, because a service
+/// and the programs of logged-in users have namespaces of their own otherwise.
+class release_event_name {
+  public:
+    explicit release_event_name(const file_identity& file) noexcept {
+        std::swprintf(name_.data(), name_.size(), L"Global\\named_lock-%08lx-%08lx%08lx", file.volume, file.index_high,
+                      file.index_low);
+    }
+    [[nodiscard]] const wchar_t* get() const noexcept { return name_.data(); }
+
+  private:
+    std::array<wchar_t, 64> name_;
+};
+
+/// An open lock file; or one that another program keeps out of everybody's reach for the moment, because it deletes it
+/// or has opened it for itself alone. That is contention, too, and each attempt at the lock tries to open it first.
+class file_handle {
+  public:
+    file_handle() = default;
+    explicit file_handle(windows::handle file, const file_identity& identity = {}) noexcept
+        : file_{std::move(file)}, identity_{identity}, is_wanted_{true} {}
+    file_handle(file_handle&& other) noexcept
+        : file_{std::move(other.file_)},
+          identity_{other.identity_},
+          is_wanted_{std::exchange(other.is_wanted_, false)} {}
+    file_handle& operator=(file_handle&& other) noexcept {
+        file_ = std::move(other.file_);
+        identity_ = other.identity_;
+        is_wanted_ = std::exchange(other.is_wanted_, false);
+        return *this;
+    }
+    ~file_handle() = default;
+
+    explicit operator bool() const noexcept { return is_wanted_; }
+    [[nodiscard]] bool is_within_reach() const noexcept { return static_cast<bool>(file_); }
+    [[nodiscard]] void* get() const noexcept { return file_.get(); }
+    [[nodiscard]] const file_identity& identity() const noexcept { return identity_; }
+
+  private:
+    windows::handle file_;
+    file_identity identity_{};
+    bool is_wanted_ = false;
+};
+
+/// Refuses what is not a regular file.
+inline file_handle examined(windows::handle file, const std::filesystem::path& path) {
+    windows::file_information info{};
+    if (windows::GetFileInformationByHandle(file.get(), info.get()) == 0) {
+        throw windows_error{windows::GetLastError(), "examine", path};
+    }
+    if ((info.attributes & windows::reparse_point) != 0) {
+        throw lock_error{std::errc::too_many_symbolic_link_levels, "open", path, "it is a link"};
+    }
+    return file_handle{std::move(file), {info.volume, info.index_high, info.index_low}};
+}
+
+inline windows::handle open_file(const std::filesystem::path& path, windows::dword access, windows::dword creation) {
+    return windows::handle{windows::CreateFileW(native_name{path}.get(), access,
+                                                windows::share_read | windows::share_write, nullptr, creation,
+                                                windows::open_reparse_point, nullptr)};
+}
+
+/// The system reports a file that is being deleted as one that may not be opened. What the kernel really said is
+/// kept for this thread, by a function that must be asked for by its name.
+inline bool is_being_deleted() noexcept {
+    using last_status = long(__stdcall*)();
+    static const auto ask = reinterpret_cast<last_status>(
+        reinterpret_cast<void*>(windows::GetProcAddress(windows::GetModuleHandleW(L"ntdll"), "RtlGetLastNtStatus")));
+    return ask != nullptr && ask() == windows::status_delete_pending;
+}
+
+inline bool names_directory(const std::filesystem::path& path) {
+    const windows::dword attributes = windows::GetFileAttributesW(native_name{path}.get());
+    return attributes != windows::no_attributes && (attributes & windows::directory) != 0;
+}
+
+/// Creates a directory and its parents. Not std::filesystem's: that one cannot take long paths everywhere.
+inline void make_directories(const std::filesystem::path& path) {
+    if (windows::CreateDirectoryW(native_name{path}.get(), nullptr) != 0) return;
+    windows::dword error = windows::GetLastError();
+    if (error == windows::path_not_found && path.has_relative_path() && path != path.parent_path()) {
+        make_directories(path.parent_path());
+        if (windows::CreateDirectoryW(native_name{path}.get(), nullptr) != 0) return;
+        error = windows::GetLastError();
+    }
+    if (!names_directory(path)) throw windows_error{error, "create directory", path};
+}
+
+inline file_handle open_lock_file(const std::filesystem::path& path, std::optional<std::filesystem::perms> = {}) {
+    // A peer's deletion that is just going on may be reported as a refusal for a moment (tox-dev/filelock#705), so a
+    // refusal must last for a while to be believed.
+    constexpr std::chrono::milliseconds grace{500};
+    constexpr int enough = 100;
+    std::optional<deadline> end_of_grace;
+    for (int attempt = 1;; ++attempt) {
+        windows::handle file = open_file(path, windows::read | windows::write, windows::open_always);
+        if (file) return examined(std::move(file), path);
+        const windows::dword error = windows::GetLastError();
+        const bool is_denied = error == windows::access_denied && !is_being_deleted();
+        if (error == windows::sharing_violation || error == windows::delete_pending ||
+            (error == windows::access_denied && !is_denied)) {
+            return file_handle{windows::handle{}};
+        }
+        if (error == windows::path_not_found && attempt < enough) {
+            make_directories(path.parent_path());
+            continue;
+        }
+        if (!is_denied) throw windows_error{error, "open", path};
+        // One that may only be read can still be locked.
+        file = open_file(path, windows::read, windows::open_existing);
+        if (file) return examined(std::move(file), path);
+        if (names_directory(path)) throw lock_error{std::errc::is_a_directory, "open", path, "it is a directory"};
+        if (!end_of_grace) end_of_grace = deadline{grace};
+        if (end_of_grace->has_passed()) throw windows_error{error, "open", path};
+        windows::Sleep(1);
+    }
+}
+
+/// One byte of a file.
+struct lock_range : windows::overlapped {
+    static constexpr std::uint64_t lock = 0;
+    /// Where a writer that waits leaves its mark, shared with other writers: no file is that long.
+    static constexpr std::uint64_t writer_mark = std::numeric_limits<std::int64_t>::max() - 1;
+
+    explicit lock_range(std::uint64_t at) noexcept {
+        offset = static_cast<windows::dword>(at);
+        offset_high = static_cast<windows::dword>(at >> 32);
+    }
+    bool try_lock(const file_handle& file, windows::dword how) noexcept {
+        return windows::LockFileEx(file.get(), how | windows::fail_immediately, 0, 1, 0, get()) != 0;
+    }
+    void unlock(const file_handle& file) noexcept { windows::UnlockFileEx(file.get(), 0, 1, 0, get()); }
+};
+
+inline bool try_lock_file(file_handle& file, lock_kind kind, lock_method, const std::filesystem::path& path) {
+    if (!file.is_within_reach()) file = open_lock_file(path);
+    if (!file.is_within_reach()) return false;
+    const windows::dword how = kind == lock_kind::shared ? windows::lock_shared : windows::lock_exclusive;
+    if (lock_range{lock_range::lock}.try_lock(file, how)) return true;
+    const windows::dword error = windows::GetLastError();
+    if (error == windows::lock_violation) return false;
+    throw windows_error{error, "lock", path};
+}
+
+/// Wakes one of the waiters, if there are any: only then is there an event.
+inline void announce_release(const file_handle& file) noexcept {
+    const windows::handle released{
+        windows::OpenEventW(windows::modify_state, 0, release_event_name{file.identity()}.get())};
+    if (released) windows::SetEvent(released.get());
+}
+
+inline void unlock_file(file_handle& file, lock_method) noexcept {
+    lock_range{lock_range::lock}.unlock(file);
+    announce_release(file);
+}
+
+inline void mark_waiting_writer(file_handle& file, lock_method) noexcept {
+    if (file.is_within_reach()) lock_range{lock_range::writer_mark}.try_lock(file, windows::lock_shared);
+}
+
+inline bool has_waiting_writer(const file_handle& file, lock_method) noexcept {
+    if (!file.is_within_reach()) return false;
+    lock_range mark{lock_range::writer_mark};
+    if (mark.try_lock(file, windows::lock_exclusive)) {
+        mark.unlock(file);
+        return false;
+    }
+    const bool is_marked = windows::GetLastError() == windows::lock_violation;
+    if (is_marked) announce_release(file);  // the one that wakes may be this reader, which lets the writer go first
+    return is_marked;
+}
+
+inline bool is_file_at(const file_handle& file, const std::filesystem::path& path) {
+    // Nobody can delete or move a file that is open like this, nor, on NTFS, a directory above it ([MS-FSA] 2.1.5.15.11);
+    // but Samba allows the latter ("strict rename"), and the path may lead over a drive letter that changes.
+    if (!file.is_within_reach()) return true;
+    windows::dword error = 0;
+    if (const auto named = identity_at(path, error)) return *named == file.identity();
+    if (error == windows::file_not_found || error == windows::path_not_found) return false;
+    throw windows_error{error, "examine", path};
+}
+
+}  // namespace nlock::detail

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// The release_watch of macOS and FreeBSD. macOS reports an unlock of flock(2) itself (NOTE_FUNLOCK), which closing the
+// file is too; FreeBSD reports every close (man 2 kqueue). Locks of fcntl and remote changes are not reported by macOS,
+// so the waiter polls as well.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/event.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include <named_lock/detail/descriptor_posix.hpp>
+#include <named_lock/detail/watch_event.hpp>
+
+namespace nlock::detail {
+
+#if defined(NOTE_FUNLOCK)
+inline constexpr std::uint32_t release_notes = NOTE_FUNLOCK;
+inline constexpr int open_to_watch = O_EVTONLY;  // does not keep the volume from being unmounted
+#else
+inline constexpr std::uint32_t release_notes = NOTE_CLOSE | NOTE_CLOSE_WRITE;
+inline constexpr int open_to_watch = O_RDONLY;
+#endif
+
+class release_watch {
+  public:
+    /// Null when the process has no descriptor left.
+    static std::unique_ptr<release_watch> open() {
+        auto queue = descriptor::from([] {
+            const int fd = ::kqueue();
+            if (fd >= 0) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+            return fd;
+        });
+        if (!queue || !apply(queue, interrupts(EV_ADD | EV_CLEAR))) return nullptr;
+        return std::unique_ptr<release_watch>{new release_watch{std::move(queue)}};
+    }
+
+    bool watch(const std::filesystem::path& path) noexcept {
+        constexpr int how = open_to_watch | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+        file_ = descriptor::from([&] { return ::open(path.c_str(), how); });
+        return file_ && apply(queue_, releases(EV_ADD | EV_CLEAR));
+    }
+
+    void unwatch() noexcept { file_.close(); }  // which ends its events too
+
+    watch_event wait(std::chrono::nanoseconds longest) noexcept {
+        const taken events = take(longest);
+        return !events.any ? watch_event::none : events.moved ? watch_event::moved : watch_event::hint;
+    }
+
+    watch_event rest(std::chrono::nanoseconds time) noexcept {
+        apply(queue_, releases(EV_DISABLE));
+        const bool moved = take(time).moved;
+        apply(queue_, releases(EV_ENABLE));
+        const bool moved_meanwhile = take(std::chrono::nanoseconds::zero()).moved;
+        return moved || moved_meanwhile ? watch_event::moved : watch_event::none;
+    }
+
+    void interrupt() noexcept {
+        struct kevent trigger = interrupts(0);
+        trigger.fflags = NOTE_TRIGGER;
+        apply(queue_, trigger);
+    }
+
+    [[nodiscard]] bool is_usable() const noexcept { return static_cast<bool>(queue_); }
+
+  private:
+    static constexpr std::uint32_t moved_notes = NOTE_DELETE | NOTE_RENAME | NOTE_LINK | NOTE_REVOKE;
+
+    struct taken {
+        bool any;
+        bool moved;
+    };
+
+    explicit release_watch(descriptor queue) noexcept : queue_{std::move(queue)} {}
+
+    [[nodiscard]] struct kevent releases(std::uint16_t action) const noexcept {
+        struct kevent change {};
+        change.ident = static_cast<std::uintptr_t>(file_.get());
+        change.filter = EVFILT_VNODE;
+        change.flags = action;
+        change.fflags = release_notes | moved_notes;
+        return change;
+    }
+
+    static struct kevent interrupts(std::uint16_t action) noexcept {
+        struct kevent change {};
+        change.filter = EVFILT_USER;
+        change.flags = action;
+        return change;
+    }
+
+    static bool apply(const descriptor& queue, const struct kevent& change) noexcept {
+        return ::kevent(queue.get(), &change, 1, nullptr, 0, nullptr) == 0;
+    }
+
+    /// Takes the events that come within `longest`.
+    taken take(std::chrono::nanoseconds longest) noexcept {
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(longest);
+        timespec timeout{};
+        timeout.tv_sec = static_cast<time_t>(seconds.count());
+        timeout.tv_nsec = static_cast<long>((longest - seconds).count());
+        std::array<struct kevent, 2> events{};
+        const int count = ::kevent(queue_.get(), nullptr, 0, events.data(), static_cast<int>(events.size()), &timeout);
+        bool moved = false;
+        for (int i = 0; i < count; ++i) {
+            const struct kevent& event = events[static_cast<std::size_t>(i)];
+            if (event.filter == EVFILT_VNODE && (event.fflags & moved_notes) != 0) moved = true;
+        }
+        return {count != 0, moved};
+    }
+
+    descriptor queue_;
+    descriptor file_;
+};
+
+}  // namespace nlock::detail

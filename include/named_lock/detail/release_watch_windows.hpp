@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// The release_watch of Windows, which reports the release of a byte range to nobody but those who block for it, and
+// those can neither time out nor be interrupted without losing the lock that they may just have got. So each release
+// of this library sets a named event, which exists while somebody waits. Other programs, and the system for a process
+// that was killed, set none: the waiter polls as well.
+//
+// The event resets itself as it wakes one waiter. One that was woken and leaves passes the turn on: it may not have
+// taken the lock, or only have shared it.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include <named_lock/detail/platform_windows.hpp>
+#include <named_lock/detail/watch_event.hpp>
+
+namespace nlock::detail {
+
+class release_watch {
+  public:
+    /// Null when the process has no handle left.
+    static std::unique_ptr<release_watch> open() {
+        windows::handle interrupts = create_event(nullptr);
+        if (!interrupts) return nullptr;
+        return std::unique_ptr<release_watch>{new release_watch{std::move(interrupts)}};
+    }
+
+    bool watch(const std::filesystem::path& path) {
+        windows::dword ignored = 0;
+        const auto file = identity_at(path, ignored);
+        if (file) releases_ = create_event(release_event_name{*file}.get());
+        return static_cast<bool>(releases_);
+    }
+
+    void unwatch() noexcept {
+        if (std::exchange(has_turn_, false)) windows::SetEvent(releases_.get());
+        releases_.close();
+    }
+
+    watch_event wait(std::chrono::nanoseconds longest) noexcept {
+        const std::array<void*, 2> sources{interrupts_.get(), releases_.get()};
+        const auto pause = std::chrono::ceil<milliseconds>(longest);  // 0 would be no pause at all
+        const windows::dword source = windows::WaitForMultipleObjects(static_cast<windows::dword>(sources.size()),
+                                                                      sources.data(), 0, count(pause));
+        has_turn_ = source == windows::object_0 + 1;
+        return source < windows::object_0 + sources.size() ? watch_event::hint : watch_event::none;
+    }
+
+    /// Shorter rests than the system can measure are none. They are not needed here: a release wakes one waiter.
+    watch_event rest(std::chrono::nanoseconds time) noexcept {
+        has_turn_ = false;
+        windows::WaitForSingleObject(interrupts_.get(), count(std::chrono::floor<milliseconds>(time)));
+        windows::WaitForSingleObject(releases_.get(), 0);
+        return watch_event::none;
+    }
+
+    void interrupt() noexcept { windows::SetEvent(interrupts_.get()); }
+
+    [[nodiscard]] bool is_usable() const noexcept { return true; }
+
+  private:
+    using milliseconds = std::chrono::duration<std::int64_t, std::milli>;
+
+    explicit release_watch(windows::handle interrupts) noexcept : interrupts_{std::move(interrupts)} {}
+
+    static windows::handle create_event(const wchar_t* name) noexcept {
+        return windows::handle{windows::CreateEventW(nullptr, 0, 0, name)};
+    }
+
+    static windows::dword count(milliseconds pause) noexcept {
+        return static_cast<windows::dword>(std::min<std::int64_t>(pause.count(), windows::no_limit - 1));
+    }
+
+    windows::handle interrupts_;
+    windows::handle releases_;
+    bool has_turn_ = false;  // woken by a release, and has not slept since
+};
+
+}  // namespace nlock::detail
