@@ -242,10 +242,11 @@ class named_lock {
 
     template <class Clock, class Duration>
     bool take_until(detail::lock_kind kind, std::chrono::time_point<Clock, Duration> time) {
-        do {
-            if (take(kind, detail::time_until(time))) return true;
-        } while (Clock::now() < time);  // a clock that was set back has not reached it yet
-        return false;
+        for (;;) {  // again if the clock was set back meanwhile
+            const std::chrono::nanoseconds left = detail::time_until(time);
+            if (take(kind, left)) return true;
+            if (left == std::chrono::nanoseconds::zero()) return false;
+        }
     }
 
     guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout) {

@@ -173,8 +173,8 @@ class acquisition {
 
     /// Until this process has news: a release, the front of the queue, a stop request.
     void wait_for_wakeup(mutex_lock& lock, place_in_queue& self) {
-        const auto until = gives_way_ ? std::min(deadline_.time(), self.since + courtesy) : deadline_.time();
-        if (until == deadline::clock::time_point::max()) {
+        const auto until = gives_way_ ? (std::min)(deadline_.time(), self.since + courtesy) : deadline_.time();
+        if (until == (deadline::clock::time_point::max)()) {
             self.wakeup.wait(lock);
         } else {
             self.wakeup.wait_until(lock, until);

@@ -24,28 +24,28 @@ class backoff {
     static constexpr std::chrono::nanoseconds shortest = std::chrono::microseconds{50};
 
     backoff(std::chrono::milliseconds longest, std::chrono::nanoseconds first_rest)
-        : longest_{std::max(longest, std::chrono::milliseconds{1})}, rest_{first_rest} {}
+        : longest_{(std::max)(longest, std::chrono::milliseconds{1})}, rest_{first_rest} {}
 
     [[nodiscard]] bool must_rest() const noexcept { return must_rest_; }
 
     std::chrono::nanoseconds next_rest() noexcept {
         must_rest_ = false;
         pause_ = rest_;
-        rest_ = std::min({rest_ * 4, longest_rest, longest_});
+        rest_ = (std::min)({rest_ * 4, longest_rest, longest_});
         return jittered(pause_);
     }
 
-    std::chrono::nanoseconds next_listen() noexcept { return pause_ = std::min(pause_ * 4, longest_); }
+    std::chrono::nanoseconds next_listen() noexcept { return pause_ = (std::min)(pause_ * 4, longest_); }
 
     std::chrono::nanoseconds next_poll() noexcept {
-        return jittered(std::exchange(pause_, std::min({pause_ * 2, longest_poll, longest_})));
+        return jittered(std::exchange(pause_, (std::min)({pause_ * 2, longest_poll, longest_})));
     }
 
     void heard_event() noexcept { must_rest_ = true; }
     void heard_nothing() noexcept { rest_ = shortest; }
 
     /// What the next waiter for this lock shall start with, as there may be as many waiters then.
-    [[nodiscard]] std::chrono::nanoseconds first_rest() const noexcept { return std::max(rest_ / 16, shortest); }
+    [[nodiscard]] std::chrono::nanoseconds first_rest() const noexcept { return (std::max)(rest_ / 16, shortest); }
 
   private:
     static constexpr std::chrono::nanoseconds longest_rest = std::chrono::milliseconds{4};

@@ -24,7 +24,7 @@ std::chrono::nanoseconds to_timeout(std::chrono::duration<Rep, Period> time) {
         std::chrono::duration<long double, std::nano>{std::chrono::duration<long double, Period>{time}}.count();
     if (count != count) throw std::invalid_argument{"a lock time-out must be a number"};
     if (count < 0) return forever;
-    if (count >= static_cast<long double>(nanoseconds::max().count())) return forever;
+    if (count >= static_cast<long double>((nanoseconds::max)().count())) return forever;
     const auto whole = static_cast<nanoseconds::rep>(count);  // std::ceil would cost every user <cmath>
     return nanoseconds{static_cast<long double>(whole) < count ? whole + 1 : whole};
 }
@@ -33,14 +33,13 @@ inline std::chrono::nanoseconds to_timeout(std::chrono::nanoseconds time) noexce
     return time < std::chrono::nanoseconds::zero() ? forever : time;
 }
 
-/// How long it is until `time` of any clock, never negative.
+/// How long it is until `time` of any clock, not negative.
 template <class Clock, class Duration>
 std::chrono::nanoseconds time_until(std::chrono::time_point<Clock, Duration> time) {
-    const auto now = Clock::now();
-    if (time <= now) return std::chrono::nanoseconds::zero();
-    // Apart, as long double: the difference of two time points overflows for time_point::max() and a negative now.
+    // Each by itself as long double: a difference, or a comparison, in the finer of the two units can overflow.
     using seconds = std::chrono::duration<long double>;
-    return to_timeout(seconds{time.time_since_epoch()} - seconds{now.time_since_epoch()});
+    const seconds left = seconds{time.time_since_epoch()} - seconds{Clock::now().time_since_epoch()};
+    return left > seconds::zero() ? to_timeout(left) : std::chrono::nanoseconds::zero();
 }
 
 /// A point on the steady clock, or never. Also never: one that the clock cannot express.
@@ -51,28 +50,28 @@ class deadline {
     deadline() = default;  // never
     explicit deadline(std::chrono::nanoseconds timeout) : deadline{clock::now(), timeout} {}
     deadline(clock::time_point start, std::chrono::nanoseconds timeout) {
-        if (timeout >= std::chrono::nanoseconds::zero() && timeout < clock::time_point::max() - start) {
+        if (timeout >= std::chrono::nanoseconds::zero() && timeout < (clock::time_point::max)() - start) {
             end_ = start + timeout;
         }
     }
 
-    [[nodiscard]] bool is_never() const noexcept { return end_ == clock::time_point::max(); }
+    [[nodiscard]] bool is_never() const noexcept { return end_ == (clock::time_point::max)(); }
     [[nodiscard]] bool has_passed() const noexcept { return !is_never() && clock::now() >= end_; }
     [[nodiscard]] clock::time_point time() const noexcept { return end_; }
 
     /// What is left until then: not negative, or forever.
     [[nodiscard]] std::chrono::nanoseconds remaining() const noexcept {
         return is_never() ? forever
-                          : std::max(std::chrono::nanoseconds{end_ - clock::now()}, std::chrono::nanoseconds::zero());
+                          : (std::max)(std::chrono::nanoseconds{end_ - clock::now()}, std::chrono::nanoseconds::zero());
     }
 
     /// `pause`, cut short so that it does not go past the deadline.
     [[nodiscard]] std::chrono::nanoseconds limit(std::chrono::nanoseconds pause) const noexcept {
-        return is_never() ? pause : std::min(pause, remaining());
+        return is_never() ? pause : (std::min)(pause, remaining());
     }
 
   private:
-    clock::time_point end_ = clock::time_point::max();
+    clock::time_point end_ = (clock::time_point::max)();
 };
 
 }  // namespace nlock::detail

@@ -36,12 +36,12 @@ inline std::string proc_name_of(const struct stat& status) {
 /// The text before the next `separator`, which is taken off `rest` with it.
 inline std::string_view take_until(std::string_view& rest, char separator) noexcept {
     const std::string_view taken = rest.substr(0, rest.find(separator));
-    rest.remove_prefix(std::min(rest.size(), taken.size() + 1));
+    rest.remove_prefix((std::min)(rest.size(), taken.size() + 1));
     return taken;
 }
 
 inline std::string_view take_word(std::string_view& rest) noexcept {
-    rest.remove_prefix(std::min(rest.size(), rest.find_first_not_of(" \t")));
+    rest.remove_prefix((std::min)(rest.size(), rest.find_first_not_of(" \t")));
     return take_until(rest, ' ');
 }
 

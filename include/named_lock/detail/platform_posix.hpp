@@ -43,7 +43,7 @@ inline constexpr bool flock_ignores_fcntl = false;
 #endif
 
 /// Where a writer that waits for a flock leaves its mark, by the other kind of lock: no file is that long.
-inline constexpr off_t writer_mark = std::numeric_limits<off_t>::max() - 1;
+inline constexpr off_t writer_mark = (std::numeric_limits<off_t>::max)() - 1;
 
 inline void append_utf8(std::filesystem::path::string_type& path, std::string_view name) { path.append(name); }
 
