@@ -1,0 +1,104 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Copyright (c) 2026 The named_lock authors
+set -eu
+
+usage() {
+    cat <<'TEXT'
+usage: sh tests/run.sh [--preset NAME] [--no-install] [-- CTEST-ARGUMENTS...]
+
+Installs what is missing (on Debian and its kin, with apt-get), then configures, builds and tests named_lock in
+build/NAME, with warnings as errors.
+
+  --preset NAME   debug (the default), release, asan, tsan or clang20; see CMakePresets.json
+  --no-install    install nothing, take the machine as it is
+TEXT
+}
+
+say() { printf '== %s\n' "$*"; }
+fail() { printf 'tests/run.sh: %s\n' "$*" >&2; exit 1; }
+
+preset=debug
+install=yes
+while [ $# -gt 0 ]; do
+    case $1 in
+        --preset) [ $# -ge 2 ] || fail "--preset needs a name"; preset=$2; shift 2 ;;
+        --no-install) install=no; shift ;;
+        --help | -h) usage; exit 0 ;;
+        --) shift; break ;;
+        *) usage >&2; exit 64 ;;
+    esac
+done
+case $preset in
+    debug | release | asan) compiler=g++ ;;
+    tsan | clang20) compiler=clang ;;
+    *) fail "there is no preset called '$preset': debug, release, asan, tsan, clang20" ;;
+esac
+cd "$(dirname "$0")/.."
+
+# ---- install ----
+
+is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+install_missing() {
+    missing=
+    for package in "$@"; do
+        is_installed "$package" || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" -eq 0 ]; then
+        as_root="env"
+    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        as_root="sudo env"
+    else
+        fail "please install$missing (as root: apt-get install$missing), or try --no-install"
+    fi
+    say "installing$missing"
+    $as_root apt-get -q update
+    # shellcheck disable=SC2086  # a list of words
+    $as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $missing
+}
+
+if [ "$install" = yes ]; then
+    if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
+        install_missing cmake ninja-build "$compiler" catch2 libsqlite3-dev sqlite3 util-linux \
+            python3 python3-filelock python3-portalocker
+        if [ "$compiler" = clang ]; then  # its sanitizers are a package named after the version it depends on
+            version=$(dpkg-query -W -f '${Depends}' clang | sed -n 's/.*clang-\([0-9][0-9]*\).*/\1/p')
+            [ -n "$version" ] || fail "cannot tell which clang the package clang stands for"
+            install_missing "libclang-rt-$version-dev"
+        fi
+    else
+        lacking=
+        for tool in cmake ninja "$compiler" sqlite3 python3 flock; do
+            command -v "$tool" >/dev/null || lacking="$lacking $tool"
+        done
+        [ -z "$lacking" ] || fail "without apt-get you have to install these yourself:$lacking; and Catch2," \
+            "SQLite's headers, Python's filelock and portalocker"
+    fi
+fi
+
+# ---- configure, build, test ----
+
+jobs=$(nproc 2>/dev/null || echo 2)
+launch=
+if [ "$preset" = tsan ] && setarch "$(uname -m)" -R true 2>/dev/null; then
+    # ThreadSanitizer of clang 17 and older does not start where the system randomizes addresses by more than 28 bits.
+    launch="setarch $(uname -m) -R"
+fi
+
+say "configuring $preset"
+cmake --preset "$preset"
+say "building $preset"
+$launch cmake --build --preset "$preset" -j "$jobs"
+say "testing $preset"
+status=0
+$launch ctest --preset "$preset" -j "$jobs" "$@" || status=$?
+
+log=build/$preset/Testing/Temporary/LastTest.log
+if [ -f "$log" ] && grep -q '^SKIPPED: ' "$log"; then
+    say "skipped, and why"
+    grep '^SKIPPED: ' "$log"
+fi
+[ "$status" -eq 0 ] || fail "tests of preset $preset failed (see above, and $log)"
+say "tests of preset $preset passed"

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// What differs between systems in tests that run on all of them.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "support/catch.hpp"
+
+namespace nlock_test {
+
+#if defined(_WIN32)
+inline constexpr bool on_windows = true;
+#else
+inline constexpr bool on_windows = false;
+#endif
+
+inline std::string utf8_of(const std::filesystem::path& path) {
+    const auto text = path.u8string();  // of char8_t in C++20
+    return {text.begin(), text.end()};
+}
+
+inline std::filesystem::path from_utf8(const std::string& text) {
+#if defined(__cpp_char8_t)
+    return std::u8string{text.begin(), text.end()};
+#else
+    return std::filesystem::u8path(text);
+#endif
+}
+
+}  // namespace nlock_test
+
+/// Ends a test case that says what Windows does not have, or does in another way.
+#define SKIP_ON_WINDOWS(reason)                                                                                        \
+    do {                                                                                                               \
+        if (::nlock_test::on_windows) SKIP_TEST(reason);                                                               \
+    } while (false)
