@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Copyright (c) 2026 The named_lock authors
+#
+#     sh examples/run.sh [ARGUMENTS OF invoices...]
+#
+# Builds the examples in build/examples and runs the main one, invoices (examples/invoices.cpp). What is missing for
+# that is installed first, with apt-get.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+build=$root/build/examples
+
+say() { printf '== %s\n' "$*" >&2; }
+fail() { printf 'examples/run.sh: %s\n' "$*" >&2; exit 1; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+compiler=${CXX:-}
+for candidate in c++ g++ clang++; do
+    [ -n "$compiler" ] || ! has "$candidate" || compiler=$candidate
+done
+
+missing=
+[ -n "$compiler" ] || missing="$missing g++"
+has cmake || missing="$missing cmake"
+has ninja || missing="$missing ninja-build"
+# Without a compiler to ask, the usual place.
+if [ -n "$compiler" ]; then
+    echo '#include <sqlite3.h>' | $compiler -E -x c++ - >/dev/null 2>&1 || missing="$missing libsqlite3-dev"
+elif [ ! -f /usr/include/sqlite3.h ]; then
+    missing="$missing libsqlite3-dev"
+fi
+
+if [ -n "$missing" ]; then
+    advice="please install$missing (so they are called on Debian; as root: apt-get install$missing)"
+    has apt-get || fail "$advice"
+    if [ "$(id -u)" -eq 0 ]; then
+        as_root="env"
+    elif has sudo && sudo -n true 2>/dev/null; then
+        as_root="sudo env"
+    else
+        fail "$advice"
+    fi
+    say "installing$missing"
+    $as_root apt-get -q update >&2
+    # shellcheck disable=SC2086  # a list of words
+    $as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $missing >&2
+fi
+
+say "building the examples in $build"
+cmake -S "$root" -B "$build" -G Ninja --log-level=WARNING -DCMAKE_BUILD_TYPE=Release \
+    -DNAMED_LOCK_BUILD_EXAMPLES=ON -DNAMED_LOCK_BUILD_TESTS=OFF >&2
+cmake --build "$build" >&2
+
+say "running invoices"
+exec "$build/examples/invoices" "$@"

@@ -1,0 +1,121 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Copyright (c) 2026 The named_lock authors
+#
+#     sh exclusive.sh PROGRAM
+set -u
+exclusive=$1
+holder=
+waiter=
+fail() { echo "FAILED: $*" >&2; [ ! -f complaint ] || cat complaint >&2; exit 1; }
+trap '[ -z "$holder" ] || kill "$holder"; [ -z "$waiter" ] || kill "$waiter"' EXIT
+
+# expect STATUS ARGUMENTS... : runs exclusive; what it says goes to the files printed and complaint
+expect() {
+    wanted=$1
+    shift
+    "$exclusive" "$@" >printed 2>complaint 3<&- 4>&-
+    status=$?
+    [ "$status" -eq "$wanted" ] || fail "exclusive $* ended with status $status, not $wanted"
+}
+
+# hold ARGUMENTS... : starts exclusive in the background; returns when its command has said a line. The command may read
+# from descriptor 4 of this script.
+hold() {
+    "$exclusive" "$@" >said <input &
+    holder=$!
+    exec 3<said 4>input  # in the order in which the other side opens them
+    read -r line <&3 || fail "nobody is inside: exclusive $*"
+}
+# let_go STATUS : ends the command by a line of input
+let_go() {
+    echo >&4
+    wait "$holder"
+    status=$?
+    holder=
+    exec 3<&- 4>&-
+    [ "$status" -eq "$1" ] || fail "the holder ended with status $status, not $1"
+}
+mkfifo said input
+
+echo "== exit status"
+expect 0 job -- true
+expect 7 job -- sh -c 'exit 7'
+expect 143 job -- sh -c 'kill -TERM $$'
+expect 127 job -- ./no_such_command
+expect 126 job -- .
+printf 'echo "a script without a first line"\n' >script
+chmod +x script
+expect 0 job -- ./script
+expect 71 --locks-dir script job -- true
+expect 0 --help
+grep -q '^usage: ' printed || fail "--help does not help"
+
+echo "== wrong arguments"
+for wrong in '' job 'job --' 'job true' 'a/b -- true' 'NUL -- true' '--no-such-option job -- true' '--timeout' \
+    '--timeout soon job -- true' '--timeout nan job -- true' '--timeout -1 job -- true' '--timeout 1s job -- true' \
+    '--timeout= job -- true' '--holders' '--holders job more'; do
+    # shellcheck disable=SC2086  # a list of words
+    expect 64 $wrong
+    grep -q '^usage: ' complaint || fail "no usage message: exclusive $wrong"
+done
+
+echo "== a second one waits, or gives up"
+expect 1 --holders job
+hold job -- sh -c 'echo inside; read -r line'
+expect 75 --timeout 0 job -- true
+expect 75 --timeout=0.05 job -- true
+expect 75 --shared --timeout 0 job -- true
+"$exclusive" --timeout 0.05 job -- true 2>&-  # the lock file must not take the place of standard error
+expect 0 --timeout 0 'another job' -- true
+if [ "$(uname)" = Linux ]; then
+    expect 0 --holders job
+    [ "$(cat printed)" = "$holder sh" ] || fail "holders: $(cat printed)"
+fi
+mkfifo complaints
+"$exclusive" job -- echo second >printed_second 2>complaints 3<&- 4>&- &
+waiter=$!
+read -r line <complaints
+case $line in "waiting for 'job'"*) ;; *) fail "the second said: $line" ;; esac
+if [ "$(uname)" = Linux ] && [ "$line" != "waiting for 'job', held by pid $holder (sh)" ]; then
+    fail "the second said: $line"
+fi
+[ ! -s printed_second ] || fail "the second did not wait"
+let_go 0
+wait "$waiter" || fail "the second ended with status $?"
+waiter=
+[ "$(cat printed_second)" = second ] || fail "the second did not run its command"
+
+echo "== shared"
+hold --shared job -- sh -c 'echo inside; read -r line'
+expect 0 --shared --timeout 0 job -- true
+expect 75 --timeout 0 job -- true
+let_go 0
+
+echo "== signals go to the command, whose status counts"
+hold job -- sh -c 'trap "exit 9" TERM; echo inside; read -r line'
+kill -TERM "$holder"
+wait "$holder"
+status=$?
+holder=
+exec 3<&- 4>&-
+[ "$status" -eq 9 ] || fail "the holder ended with status $status, not 9"
+
+echo "== what the command leaves behind does not hold the lock"
+hold job -- sh -c 'exec 5<&0; read -r line <&5 & echo inside'
+wait "$holder" || fail "the holder ended with status $?"
+holder=
+expect 0 --timeout 0 job -- true
+echo >&4
+cat <&3  # until what was left behind has ended, too
+exec 3<&- 4>&-
+
+echo "== kill -9 gives the lock up"
+hold job -- sh -c 'echo inside; read -r line'
+kill -KILL "$holder"
+wait "$holder"
+holder=
+expect 0 --timeout 0 job -- true
+exec 3<&- 4>&-
+
+[ -z "$(find locks -type f -size +0)" ] || fail "a lock file was written to"
