@@ -489,6 +489,9 @@ TEST_CASE("the text of a lock_timeout names lock, path, time and holders") {
     check(1500us, "1.5 ms");
     check(1s, "1 s");
     check(duration<double>{1.25}, "1.25 s");
+    check(duration<double>{0.1}, "100 ms");                  // which no double is
+    check(duration<float>{0.3F}, "300.000012 ms");           // the float is that far off
+    check(duration<double, std::nano>{0.1}, "0.000001 ms");  // not zero, which is one attempt
 #if defined(__linux__)
     CHECK_THAT(text_of(0s).first, ContainsSubstring("; held by pid " + std::to_string(::getpid()) + " ("));
 #endif

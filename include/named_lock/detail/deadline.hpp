@@ -14,8 +14,8 @@
 
 namespace nlock::detail {
 
-/// Any duration as nanoseconds, rounded up so that nobody gives up early: negative or beyond the range: forever.
-/// Throws std::invalid_argument for NaN.
+/// Any duration as nanoseconds: the nearest number, because 0.1 s as a double is a little more; but what is not zero
+/// stays so. Negative or beyond the range: forever. Throws std::invalid_argument for NaN.
 template <class Rep, class Period>
 std::chrono::nanoseconds to_timeout(std::chrono::duration<Rep, Period> time) {
     using std::chrono::nanoseconds;
@@ -25,8 +25,8 @@ std::chrono::nanoseconds to_timeout(std::chrono::duration<Rep, Period> time) {
     if (count != count) throw std::invalid_argument{"a lock time-out must be a number"};
     if (count < 0) return forever;
     if (count >= static_cast<long double>((nanoseconds::max)().count())) return forever;
-    const auto whole = static_cast<nanoseconds::rep>(count);  // std::ceil would cost every user <cmath>
-    return nanoseconds{static_cast<long double>(whole) < count ? whole + 1 : whole};
+    const auto nearest = static_cast<nanoseconds::rep>(count + 0.5L);  // std::round would cost every user <cmath>
+    return nanoseconds{count > 0 ? (std::max)(nearest, nanoseconds::rep{1}) : 0};
 }
 
 inline std::chrono::nanoseconds to_timeout(std::chrono::nanoseconds time) noexcept {
