@@ -146,7 +146,7 @@ class descriptor {
     static descriptor from(Open&& open) {
         const fork_gate::passage passage{process_fork_gate};
         descriptor result;
-        const int fd = open();
+        const int fd = above_standard_streams(open());
         if (fd >= descriptor_table::capacity) {
             ::close(fd);
             errno = EMFILE;
@@ -173,6 +173,16 @@ class descriptor {
     }
 
   private:
+    /// Where the standard streams are closed, a file would take their place, and what is printed would go into it.
+    static int above_standard_streams(int fd) noexcept {
+        if (fd < 0 || fd > STDERR_FILENO) return fd;
+        const int result = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        const int saved_errno = errno;
+        ::close(fd);
+        errno = saved_errno;
+        return result;
+    }
+
     int fd_ = -1;
     std::uint32_t generation_ = 0;
 };
