@@ -18,35 +18,6 @@
 
 namespace nlock::detail {
 
-/// A watch on the lock file of one waiter.
-class file_watch {
-  public:
-    file_watch() = default;
-    file_watch(const file_watch&) = delete;
-    file_watch& operator=(const file_watch&) = delete;
-    ~file_watch() {
-        if (!watch_) return;
-        watch_->unwatch();
-        try {
-            lock_registry::instance().give_back(std::move(watch_));
-        } catch (...) {  // out of memory: it is closed instead
-        }
-    }
-
-    void start(const std::filesystem::path& path) {
-        if (watch_ == nullptr) watch_ = lock_registry::instance().take_watch();
-        if (watch_ != nullptr) watch_->unwatch();
-        is_watching_ = watch_ != nullptr && watch_->watch(path);
-    }
-
-    /// Null: the waiter has to poll.
-    [[nodiscard]] release_watch* get() const noexcept { return is_watching_ ? watch_.get() : nullptr; }
-
-  private:
-    std::unique_ptr<release_watch> watch_;
-    bool is_watching_ = false;
-};
-
 class acquisition {
   public:
     acquisition(lock_state& state, const request& request) : state_{state}, request_{request} {}
@@ -157,18 +128,25 @@ class acquisition {
             // Watch first, then try, then sleep: a release before the watch is seen by that attempt, a later one by the
             // watch.
             lock.unlock();
-            watch_.start(state_.path());
+            start_watching();
             if (request_.kind == lock_kind::exclusive) file_.mark_waiting_writer(request_.options.method);
             lock.lock();
             is_watched_ = true;
             may_have_moved_ = true;
-        } else if (watch_.get() == nullptr) {
+        } else if (file_.watch() == nullptr) {
             self.wakeup.wait_for(lock, deadline_.limit(self.backoff.next_poll()));
             may_have_moved_ = true;
         } else {
-            sleep_on_watch(lock, self, *watch_.get());
+            sleep_on_watch(lock, self, *file_.watch());
         }
         self.woken = false;
+    }
+
+    /// Without a watch, because the system has none left or cannot watch that file, the waiter polls.
+    void start_watching() {
+        kept_watch& watch = file_.watch();
+        if (watch == nullptr) watch = lock_registry::instance().take_watch();
+        if (watch != nullptr && !watch->watch(state_.path())) watch = nullptr;
     }
 
     /// Until this process has news: a release, the front of the queue, a stop request.
@@ -209,8 +187,7 @@ class acquisition {
     lock_file file_;
     bool gives_way_ = false;       // to a waiting writer
     bool may_have_moved_ = false;  // file_ may not be the path's file any more
-    file_watch watch_;
-    bool is_watched_ = false;  // watch_ is on file_, or has failed to be
+    bool is_watched_ = false;      // file_, or that has failed
 };
 
 }  // namespace nlock::detail

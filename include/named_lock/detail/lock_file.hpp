@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -12,15 +13,27 @@
 
 namespace nlock::detail {
 
-/// An open lock file, locked or not. It unlocks and closes when it goes, so that every early return is right.
+/// A watch that goes back to the registry, which keeps it for the next waiter.
+struct give_back_watch {
+    void operator()(release_watch* watch) const noexcept;  // in lock_registry.hpp
+};
+using kept_watch = std::unique_ptr<release_watch, give_back_watch>;
+
+/// An open lock file, locked or not. It unlocks and closes when it goes, so that every early return is right. If it was
+/// waited for, it has the watch on it as well, until it goes: to end a watch takes several microseconds, which would
+/// come between a release and the next grant.
 class lock_file {
   public:
     lock_file() = default;
     lock_file(lock_file&& other) noexcept
-        : file_{std::move(other.file_)}, method_{other.method_}, locked_{std::exchange(other.locked_, false)} {}
+        : watch_{std::move(other.watch_)},
+          file_{std::move(other.file_)},
+          method_{other.method_},
+          locked_{std::exchange(other.locked_, false)} {}
     lock_file& operator=(lock_file&& other) noexcept {
         if (this != &other) {
             close();
+            watch_ = std::move(other.watch_);
             file_ = std::move(other.file_);
             method_ = other.method_;
             locked_ = std::exchange(other.locked_, false);
@@ -48,6 +61,9 @@ class lock_file {
         return detail::has_waiting_writer(file_, method);
     }
 
+    /// On the file at its path, if it is waited for; or null.
+    [[nodiscard]] kept_watch& watch() noexcept { return watch_; }
+
     [[nodiscard]] bool is_at(const std::filesystem::path& path) const { return is_file_at(file_, path); }
 
     void close() noexcept {
@@ -56,6 +72,7 @@ class lock_file {
     }
 
   private:
+    kept_watch watch_;
     file_handle file_;
     lock_method method_ = lock_method::flock;
     bool locked_ = false;

@@ -51,16 +51,16 @@ class lock_registry {
 
     /// A watch for one waiter, null if the system has none left. They are kept: closing an inotify instance takes 5 to
     /// 15 ms, in which the kernel waits for all its readers.
-    std::unique_ptr<release_watch> take_watch() {
+    kept_watch take_watch() {
         {
             const std::scoped_lock lock{mutex_};
             while (!idle_watches_.empty()) {
                 auto watch = std::move(idle_watches_.back());
                 idle_watches_.pop_back();
-                if (watch->is_usable()) return watch;
+                if (watch->is_usable()) return kept_watch{watch.release()};
             }
         }
-        return release_watch::open();
+        return kept_watch{release_watch::open().release()};
     }
 
     void give_back(std::unique_ptr<release_watch> watch) {
@@ -122,6 +122,16 @@ class lock_registry {
     std::vector<std::unique_ptr<release_watch>> idle_watches_;
     native_string resolved_directory_;
 };
+
+inline void give_back_watch::operator()(release_watch* watch) const noexcept {
+    std::unique_ptr<release_watch> owned{watch};
+    if (!owned->is_usable()) return;  // the parent's, in a forked child
+    owned->unwatch();
+    try {
+        lock_registry::instance().give_back(std::move(owned));
+    } catch (...) {  // out of memory: it is closed instead
+    }
+}
 
 inline void lock_state::start_afresh() noexcept {
     const std::scoped_lock one_thread_of_the_child{lock_registry::instance().mutex()};

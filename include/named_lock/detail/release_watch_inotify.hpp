@@ -37,21 +37,23 @@ class release_watch {
     }
 
     bool watch(const std::filesystem::path& path) noexcept {
+        unwatch();
+        take_events();  // of the file before
         constexpr std::uint32_t reasons = IN_CLOSE | moved_mask;
         watch_ = ::inotify_add_watch(events_.get(), path.c_str(), reasons | IN_DONT_FOLLOW);
         return watch_ >= 0;
     }
 
     void unwatch() noexcept {
-        if (watch_ >= 0) ::inotify_rm_watch(events_.get(), watch_);
-        watch_ = -1;
+        if (watch_ >= 0) ::inotify_rm_watch(events_.get(), std::exchange(watch_, -1));
     }
 
+    /// Leaves the events to rest(), which follows if the next attempt is in vain: reading them takes time.
     watch_event wait(std::chrono::nanoseconds longest) noexcept {
         std::array<pollfd, 2> sources{{{interrupts_.get(), POLLIN, 0}, {events_.get(), POLLIN, 0}}};
         if (!poll(sources.data(), sources.size(), longest)) return watch_event::none;
         if (sources[0].revents != 0) take_interrupt();
-        return sources[1].revents != 0 && take_events() ? watch_event::moved : watch_event::hint;
+        return watch_event::hint;
     }
 
     watch_event rest(std::chrono::nanoseconds time) noexcept {
