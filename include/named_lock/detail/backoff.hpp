@@ -48,8 +48,8 @@ class backoff {
     [[nodiscard]] std::chrono::nanoseconds first_rest() const noexcept { return (std::max)(rest_ / 16, shortest); }
 
   private:
-    static constexpr std::chrono::nanoseconds longest_rest = std::chrono::milliseconds{4};
-    static constexpr std::chrono::nanoseconds longest_poll = std::chrono::milliseconds{8};
+    static constexpr std::chrono::nanoseconds longest_rest = std::chrono::milliseconds{8};
+    static constexpr std::chrono::nanoseconds longest_poll = std::chrono::milliseconds{4};
 
     /// Up to a quarter less, so that waiters do not stay in step.
     static std::chrono::nanoseconds jittered(std::chrono::nanoseconds pause) noexcept {
