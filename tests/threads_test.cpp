@@ -183,8 +183,8 @@ TEST_CASE("time-outs and stop requests at random lose no update and leave nothin
             bool was_cancelled = false;
             const bool shared = below(3) == 0;
 #if defined(__cpp_lib_jthread)
-            std::jthread canceller;
             std::stop_source stop;
+            std::jthread canceller;
             if (below(4) == 0) {
                 canceller = std::jthread{[&stop] { stop.request_stop(); }};
                 was_cancelled = true;
