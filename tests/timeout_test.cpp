@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -351,15 +352,19 @@ TEST_CASE("a time-out is measured from the call: what on_wait takes counts") {
     CHECK(steady_clock::now() - start < 1600ms);
 }
 
-TEST_CASE("a long poll interval does not delay a time-out") {
+TEST_CASE("a poll interval of any length delays no time-out and keeps no processor busy") {
     temp_dir dir;
     auto options = options_in(dir);
-    options.poll_interval = std::chrono::milliseconds::max();
+    options.poll_interval = GENERATE(std::chrono::milliseconds::max(), std::chrono::milliseconds::min(), -1ms, 0ms);
+    CAPTURE(options.poll_interval.count());
     named_lock lock{"x", options};
     const foreign_hold foreign{lock};
     const auto start = steady_clock::now();
-    CHECK_FALSE(lock.try_acquire(100ms));
+    const auto used_before = std::clock();
+    CHECK_FALSE(lock.try_acquire(500ms));
+    const double used = static_cast<double>(std::clock() - used_before) / CLOCKS_PER_SEC;  // a busy loop uses it all
     CHECK(steady_clock::now() - start < 5s);
+    CHECK(used < 0.25);
 }
 
 // ---- what is refused, and what is thrown ----

@@ -24,7 +24,8 @@ class backoff {
     static constexpr std::chrono::nanoseconds shortest = std::chrono::microseconds{50};
 
     backoff(std::chrono::milliseconds longest, std::chrono::nanoseconds first_rest)
-        : longest_{(std::max)(longest, std::chrono::milliseconds{1})}, rest_{first_rest} {}
+        : longest_{std::clamp(longest, std::chrono::milliseconds{1}, std::chrono::milliseconds{std::chrono::hours{1}})},
+          rest_{first_rest} {}
 
     [[nodiscard]] bool must_rest() const noexcept { return must_rest_; }
 
