@@ -418,6 +418,22 @@ TEST_CASE("the release of a file that was moved away grants nothing to a waiter"
     CHECK(is_held(file));
 }
 
+TEST_CASE("a thread joins no shared hold on a file that the path does not name any more") {
+    temp_dir dir;
+    named_lock lock{"x", dir.path()};
+    auto first = lock.acquire_shared();
+    const auto join = [&] { return in_another_thread([&] { return static_cast<bool>(lock.try_acquire_shared()); }); };
+    CHECK(join());
+    fs::remove(lock.path());
+    foreign_hold writer{lock};
+    CHECK_FALSE(join());
+    CHECK(lock.try_acquire_shared());  // the thread that holds it enters again
+    first.release();
+    CHECK_FALSE(join());
+    writer.release();
+    CHECK(join());
+}
+
 TEST_CASE("a time-out is kept while the lock file is replaced again and again") {
     temp_dir dir;
     const auto file = dir.path() / "x.lock";

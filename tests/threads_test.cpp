@@ -212,6 +212,27 @@ TEST_CASE("time-outs and stop requests at random lose no update and leave nothin
     CHECK(seen_by_others(named_lock{"x", dir.path()}) == seen::free);
 }
 
+TEST_CASE("a lock object may go as soon as the next thread has the lock") {  // as std::mutex may; for the sanitizers
+    temp_dir dir;
+    for (int i = 0; i < 1000; ++i) {
+        auto lock = std::make_unique<named_lock>("x", dir.path());
+        named_lock& first = *lock;
+        first.lock();
+        std::thread next{[&lock] {
+            lock->lock();
+            lock->unlock();
+            lock.reset();
+        }};
+        if (i % 2 == 0) {
+            first.unlock();
+        } else {
+            first.release();
+        }
+        next.join();
+        REQUIRE(lock == nullptr);
+    }
+}
+
 TEST_CASE("threads and another program together never lose an update") {
     temp_dir dir;
     named_lock lock{"x", dir.path()};

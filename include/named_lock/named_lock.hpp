@@ -149,7 +149,9 @@ class named_lock {
     /// holds then do nothing. No effect if it has none. With reentrant = false here and below: the holds that belong
     /// to no thread, instead of the calling thread's.
     void release(bool force = false) {
-        while (state_->give_up_latest(owner()) && force) {
+        const auto state = state_;  // whoever gets the lock next may destroy this object at once
+        const detail::owner_id giver = owner();
+        while (state->give_up_latest(giver) && force) {
         }
     }
 
@@ -285,7 +287,8 @@ class named_lock {
 #endif
 
     void give_up(detail::lock_kind kind) {
-        if (state_->give_up_kind(owner(), kind)) return;
+        const auto state = state_;  // as in release()
+        if (state->give_up_kind(owner(), kind)) return;
         throw lock_error{std::errc::operation_not_permitted, kind == shared ? "unlock_shared" : "unlock", path(),
                          "the calling thread does not hold it so"};
     }

@@ -138,7 +138,8 @@ class lock_state {
         const bool both_shared = kind_ == lock_kind::shared && r.kind == lock_kind::shared;
         if (!both_shared || !same_method) return 0;
         const bool has_others_first = first_ != self || file_.has_waiting_writer(r.options.method);
-        return gives_way && has_others_first ? 0 : add(r);
+        if (gives_way && has_others_first) return 0;
+        return file_.is_at(path_) ? add(r) : 0;  // of a file that was replaced, another process may hold the new one
     }
 
     /// Enters the first hold; `file` is locked, and becomes the process's file. 0: another thread was faster.
