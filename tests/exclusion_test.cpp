@@ -151,3 +151,20 @@ TEST_CASE("flock and fcntl are told apart: they exclude only their own kind") {
     SKIP_TEST("elsewhere than on Linux the two may be one");
 #endif
 }
+
+TEST_CASE("a reader lets a waiting writer go first only for a while, whatever its poll interval") {
+    temp_dir dir;
+    worker holder{dir};
+    auto writer = worker::without_polling(dir);
+    auto reader = worker::without_polling(dir);
+    holder.tell("acquire_shared -1 x");
+    writer.let_wait("acquire -1 x");
+    CHECK(writer.is_silent());
+    auto answer = reader.ask("acquire_shared -1 x");
+    if (answer == "waiting") answer = reader.read_line();  // unless it was faster than the writer's mark
+    CHECK(answer == "ok");
+    CHECK(writer.is_silent());
+    reader.tell("release");
+    holder.tell("release");
+    CHECK(writer.read_line() == "ok");
+}

@@ -134,7 +134,7 @@ class acquisition {
             is_watched_ = true;
             may_have_moved_ = true;
         } else if (file_.watch() == nullptr) {
-            self.wakeup.wait_for(lock, deadline_.limit(self.backoff.next_poll()));
+            self.wakeup.wait_for(lock, patience(self).limit(self.backoff.next_poll()));
             may_have_moved_ = true;
         } else {
             sleep_on_watch(lock, self, *file_.watch());
@@ -151,12 +151,18 @@ class acquisition {
 
     /// Until this process has news: a release, the front of the queue, a stop request.
     void wait_for_wakeup(mutex_lock& lock, place_in_queue& self) {
-        const auto until = gives_way_ ? (std::min)(deadline_.time(), self.since + courtesy) : deadline_.time();
-        if (until == (deadline::clock::time_point::max)()) {
+        const deadline end = patience(self);
+        if (end.is_never()) {
             self.wakeup.wait(lock);
         } else {
-            self.wakeup.wait_until(lock, until);
+            self.wakeup.wait_until(lock, end.time());
         }
+    }
+
+    /// Until when it may sleep without another attempt.
+    [[nodiscard]] deadline patience(const place_in_queue& self) const noexcept {
+        const deadline end_of_courtesy{self.since, courtesy};
+        return gives_way_ && end_of_courtesy.time() < deadline_.time() ? end_of_courtesy : deadline_;
     }
 
     /// Until another process releases the file; at the latest until the next poll.
@@ -165,9 +171,9 @@ class acquisition {
         lock.unlock();
         auto event = watch_event::none;
         if (self.backoff.must_rest()) {
-            event = watch.rest(deadline_.limit(self.backoff.next_rest()));
+            event = watch.rest(patience(self).limit(self.backoff.next_rest()));
         } else {
-            event = watch.wait(deadline_.limit(self.backoff.next_listen()));
+            event = watch.wait(patience(self).limit(self.backoff.next_listen()));
             if (event == watch_event::none) {
                 self.backoff.heard_nothing();
                 may_have_moved_ = true;

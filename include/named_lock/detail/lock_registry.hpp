@@ -123,6 +123,9 @@ class lock_registry {
     native_string resolved_directory_;
 };
 
+/// Makes the registry before main(): a child that is forked while another thread makes it would wait for that for ever.
+inline const lock_registry& early_registry = lock_registry::instance();
+
 inline void give_back_watch::operator()(release_watch* watch) const noexcept {
     std::unique_ptr<release_watch> owned{watch};
     if (!owned->is_usable()) return;  // the parent's, in a forked child
