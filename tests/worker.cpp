@@ -38,6 +38,7 @@
 #include <named_lock/named_lock.hpp>
 
 #include "support/counter_file.hpp"
+#include "support/safety_net.hpp"
 #include "support/worker_protocol.hpp"
 
 namespace {
@@ -275,6 +276,8 @@ const std::map<std::string, std::function<std::string(arguments)>> commands{
     {"chdir", [](arguments a) { return fs::current_path(a.rest()), "ok"; }},
     {"limit_descriptors", [](arguments a) { return limit_descriptors(a.number()); }},
     {"take_inotify", [](const arguments&) { return take_inotify(); }},
+    {"cut_net", [](arguments a) { return net_cut_from = std::chrono::microseconds{a.number()}, "ok"; }},
+    {"net_cuts", [](const arguments&) { return "ok\t" + std::to_string(net_cuts); }},
     {"fork", [](const arguments&) { return fork_speaking(); }},
     {"fork_silent", [](const arguments&) { return fork_silent(); }},
     {"files", [](const arguments&) { return files(); }},

@@ -4,6 +4,9 @@
 // What /proc says about a process. Only Linux has it.
 #pragma once
 
+#if defined(__linux__)
+#include <sys/inotify.h>
+#endif
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -15,7 +18,11 @@
 #include <iterator>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
+
+#include "support/catch.hpp"
+#include "support/threads.hpp"
 
 namespace nlock_test {
 
@@ -38,6 +45,19 @@ inline std::vector<std::string> files_of(pid_t pid) {
     return files;
 }
 
+/// How many files it watches by inotify: one for each of its threads that is about to sleep until another program
+/// releases a lock.
+inline std::size_t watches_of(pid_t pid) {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator{proc_dir(pid) / "fdinfo"}) {
+        std::ifstream info{entry.path()};
+        for (std::string line; std::getline(info, line);) {
+            if (line.compare(0, 10, "inotify wd") == 0) ++count;
+        }
+    }
+    return count;
+}
+
 inline std::size_t threads_of(pid_t pid) { return count_entries(proc_dir(pid) / "task"); }
 
 /// A line of /proc/PID/status, such as "SigCgt".
@@ -47,6 +67,33 @@ inline std::string status_of(pid_t pid, const std::string& key) {
         if (line.compare(0, key.size() + 1, key + ":") == 0) return line.substr(key.size() + 1);
     }
     throw std::runtime_error{"no " + key + " in /proc/PID/status"};
+}
+
+/// Whether `what` becomes true. Looked at again and again, because changes of /proc cannot be waited for.
+template <class Condition>
+bool becomes_true(Condition what) {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (!what()) {
+        if (std::chrono::steady_clock::now() > end) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+    return true;
+}
+
+/// Until it sleeps, or is about to, in `count` waits for other programs.
+inline bool gets_to_watch(pid_t pid, std::size_t count = 1) {
+    return becomes_true([&] { return watches_of(pid) == count; });
+}
+
+/// Whether this user has an inotify instance left (fs.inotify.max_user_instances), and the system has any.
+inline bool has_inotify() {
+#if defined(__linux__)
+    const int instance = ::inotify_init1(IN_CLOEXEC);
+    if (instance >= 0) ::close(instance);
+    return instance >= 0;
+#else
+    return false;
+#endif
 }
 
 /// What all its threads have used.
@@ -62,3 +109,9 @@ inline std::chrono::nanoseconds processor_time_of(pid_t pid) {
 }
 
 }  // namespace nlock_test
+
+/// Ends a test case in which waiters have to watch, and not to poll.
+#define SKIP_WITHOUT_INOTIFY()                                                                                         \
+    do {                                                                                                               \
+        if (!::nlock_test::has_inotify()) SKIP_TEST("there is no inotify instance for this user");                     \
+    } while (false)

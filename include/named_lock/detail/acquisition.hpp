@@ -136,17 +136,21 @@ class acquisition {
         } else if (file_.watch() == nullptr) {
             self.wakeup.wait_for(lock, patience(self).limit(self.backoff.next_poll()));
             may_have_moved_ = true;
+            is_watched_ = deadline::clock::now() < watch_again_;
         } else {
             sleep_on_watch(lock, self, *file_.watch());
         }
         self.woken = false;
     }
 
-    /// Without a watch, because the system has none left or cannot watch that file, the waiter polls.
+    /// Without a watch, because the system has none left or cannot watch that file, the waiter polls, and asks again
+    /// later.
     void start_watching() {
         kept_watch& watch = file_.watch();
         if (watch == nullptr) watch = lock_registry::instance().take_watch();
+        file_.keep_above_watch();
         if (watch != nullptr && !watch->watch(state_.path())) watch = nullptr;
+        if (watch == nullptr) watch_again_ = deadline::clock::now() + std::chrono::seconds{1};
     }
 
     /// Until this process has news: a release, the front of the queue, a stop request.
@@ -194,6 +198,7 @@ class acquisition {
     bool gives_way_ = false;       // to a waiting writer
     bool may_have_moved_ = false;  // file_ may not be the path's file any more
     bool is_watched_ = false;      // file_, or that has failed
+    deadline::clock::time_point watch_again_;
 };
 
 }  // namespace nlock::detail

@@ -19,7 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
-#include <system_error>
+#include <new>
 #include <utility>
 
 namespace nlock::detail {
@@ -41,6 +41,11 @@ class fork_gate {
         while (inside_.load() != 0) sleep_a_moment();
     }
     void open() noexcept { closed_.store(false); }
+    /// In a forked child: a thread that the child does not have may have been on its way back in enter().
+    void open_afresh() noexcept {
+        inside_.store(0);
+        open();
+    }
 
     class passage {
       public:
@@ -119,10 +124,10 @@ inline void install_fork_handlers(void (*before)(), void (*after)()) {
         [] {
             process_fork_generation.fetch_add(1);
             process_descriptors.close_all();
-            process_fork_gate.open();
+            process_fork_gate.open_afresh();
             process_after_fork.load()();
         });
-    if (error != 0) throw std::system_error{error, std::generic_category(), "cannot install the fork handlers"};
+    if (error != 0) throw std::bad_alloc{};  // its only error
 }
 
 /// An open descriptor. In a forked child it is empty: the child's copy was closed by the fork handler, and its number
@@ -156,6 +161,12 @@ class descriptor {
             result.generation_ = fork_generation();
         }
         return result;
+    }
+
+    /// Gives it another number: one from `least` on. Left as it is if the system has none.
+    void renumber(int least) noexcept {
+        descriptor copy = from([&] { return ::fcntl(get(), F_DUPFD_CLOEXEC, least); });
+        if (copy) *this = std::move(copy);
     }
 
     [[nodiscard]] int get() const noexcept { return generation_ == fork_generation() ? fd_ : -1; }

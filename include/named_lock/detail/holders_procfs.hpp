@@ -5,6 +5,7 @@
 // a hint: processes of another pid namespace are missing (man 5 proc).
 #pragma once
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -15,12 +16,14 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
 #include <named_lock/detail/descriptor_posix.hpp>
+#include <named_lock/lock_name.hpp>
 #include <named_lock/options.hpp>
 
 namespace nlock::detail {
@@ -89,15 +92,28 @@ inline bool has_lock_of(const std::string& fdinfo, const std::string& file, lock
     return false;
 }
 
+/// The names in a directory; empty if it cannot be read. Not std::filesystem::directory_iterator, whose increment() is
+/// noexcept in libstdc++ although it allocates: without memory it ends the process.
+inline std::vector<std::string> entries_of(const std::string& path) {
+    struct close_directory {
+        void operator()(DIR* directory) const noexcept { ::closedir(directory); }
+    };
+    const std::unique_ptr<DIR, close_directory> directory{::opendir(path.c_str())};
+    std::vector<std::string> names;
+    while (const dirent* entry = directory == nullptr ? nullptr : ::readdir(directory.get())) {
+        if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
+    }
+    return names;
+}
+
 /// Adds the processes that have a descriptor with a lock of `file`, as far as this user may look into them.
 inline void find_in_fdinfo(const std::string& file, lock_method method, std::vector<std::int64_t>& pids) {
-    namespace fs = std::filesystem;
-    std::error_code ignored;
-    for (fs::directory_iterator process{"/proc", ignored}, end; process != end; process.increment(ignored)) {
-        const std::int64_t pid = parse_pid(process->path().filename().native());
+    for (const std::string& process : entries_of("/proc")) {
+        const std::int64_t pid = parse_pid(process);
         if (pid < 0) continue;
-        for (fs::directory_iterator info{process->path() / "fdinfo", ignored}; info != end; info.increment(ignored)) {
-            if (!has_lock_of(read_whole(info->path().native()), file, method)) continue;
+        const std::string fdinfo = "/proc/" + process + "/fdinfo";
+        for (const std::string& number : entries_of(fdinfo)) {
+            if (!has_lock_of(read_whole(fdinfo + "/" + number), file, method)) continue;
             pids.push_back(pid);
             break;
         }
@@ -107,7 +123,7 @@ inline void find_in_fdinfo(const std::string& file, lock_method method, std::vec
 inline std::string process_name(std::int64_t pid) {
     std::string name = read_whole("/proc/" + std::to_string(pid) + "/comm");
     if (!name.empty() && name.back() == '\n') name.pop_back();
-    return name;
+    return printable(name);  // any process may call itself what it likes
 }
 
 inline std::vector<lock_holder> holders_of(const std::filesystem::path& path, lock_method method) {

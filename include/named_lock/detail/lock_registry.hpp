@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include <named_lock/detail/deadline.hpp>
 #include <named_lock/detail/lock_state.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/lock_name.hpp>
@@ -59,8 +60,14 @@ class lock_registry {
                 idle_watches_.pop_back();
                 if (watch->is_usable()) return kept_watch{watch.release()};
             }
+            if (deadline::clock::now() < no_watch_before_) return nullptr;
         }
-        return kept_watch{release_watch::open().release()};
+        kept_watch watch{release_watch::open().release()};
+        if (watch == nullptr) {  // to refuse one takes the kernel as long as to close one: not at every wait
+            const std::scoped_lock lock{mutex_};
+            no_watch_before_ = deadline::clock::now() + std::chrono::seconds{1};
+        }
+        return watch;
     }
 
     void give_back(std::unique_ptr<release_watch> watch) {
@@ -121,6 +128,7 @@ class lock_registry {
     std::map<native_string, std::weak_ptr<lock_state>> states_;  // no hash table: it would keep its size
     std::vector<std::unique_ptr<release_watch>> idle_watches_;
     native_string resolved_directory_;
+    deadline::clock::time_point no_watch_before_{};
 };
 
 /// Makes the registry before main(): a child that is forked while another thread makes it would wait for that for ever.

@@ -209,7 +209,7 @@ class lock_state {
         lock.unlock();
         given_up.close();
         lock.lock();
-        wake_front();  // after the close: its next attempt must find the file free
+        wake_front();   // after the close: its next attempt must find the file free
         lock.unlock();  // before given_up goes, with its watch
     }
 

@@ -27,6 +27,7 @@
 //   wait(longest)                    sleeps until something happens to the file, interrupt() or `longest` is over.
 //                                    An event is a hint, the next attempt decides; see watch_event
 //   rest(time)                       sleeps for that time whatever happens to the file, and forgets what did
+//   keep_below(file)                 may give the open file another descriptor, for what a kill does; may do nothing
 //   interrupt()                      ends a wait or rest, also the next one if none is going on; from any thread
 //   is_usable()                      false in a forked child, whose parent goes on using it
 #pragma once

@@ -109,7 +109,8 @@ inline file_handle open_lock_file(const std::filesystem::path& path,
         if (has_no_directory) {
             std::error_code failed;
             std::filesystem::create_directories(path.parent_path(), failed);
-            if (failed && !std::filesystem::is_directory(path.parent_path())) {
+            std::error_code unknown;
+            if (failed && !std::filesystem::is_directory(path.parent_path(), unknown)) {
                 throw lock_error{failed, "create directory", path.parent_path()};
             }
         }

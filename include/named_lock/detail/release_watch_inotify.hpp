@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -62,6 +63,12 @@ class release_watch {
         return take_events() ? watch_event::moved : watch_event::none;
     }
 
+    void keep_below(descriptor& file) noexcept {
+        if (file.get() > events_.get()) return;
+        file.renumber(events_.get() + 1);  // leaves its number to this one
+        events_.renumber(STDERR_FILENO + 1);
+    }
+
     void interrupt() noexcept {
         const std::uint64_t once = 1;
         [[maybe_unused]] const auto size = ::write(interrupts_.get(), &once, sizeof once);
@@ -93,7 +100,7 @@ class release_watch {
     bool take_events() noexcept {
         std::array<char, 4096> buffer;
         const auto size = ::read(events_.get(), buffer.data(), buffer.size());
-        bool moved = false;
+        bool moved = size < 0 && errno != EAGAIN;  // what cannot be read may be that
         inotify_event event;
         for (std::size_t at = 0; size > 0 && at + sizeof event <= static_cast<std::size_t>(size);
              at += sizeof event + event.len) {

@@ -66,6 +66,8 @@ class release_watch {
         return moved || moved_meanwhile ? watch_event::moved : watch_event::none;
     }
 
+    template <class File>
+    void keep_below(File&) noexcept {}
     void interrupt() noexcept {
         struct kevent trigger = interrupts(0);
         trigger.fflags = NOTE_TRIGGER;

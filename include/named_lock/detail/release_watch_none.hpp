@@ -19,6 +19,8 @@ class release_watch {
     void unwatch() noexcept {}
     watch_event wait(std::chrono::nanoseconds) { return watch_event::none; }
     watch_event rest(std::chrono::nanoseconds) { return watch_event::none; }
+    template <class File>
+    void keep_below(File&) noexcept {}
     void interrupt() noexcept {}
     [[nodiscard]] bool is_usable() const noexcept { return false; }
 };

@@ -60,6 +60,8 @@ class release_watch {
         return watch_event::none;
     }
 
+    template <class File>
+    void keep_below(File&) noexcept {}
     void interrupt() noexcept { windows::SetEvent(interrupts_.get()); }
 
     [[nodiscard]] bool is_usable() const noexcept { return true; }

@@ -1,0 +1,174 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Copyright (c) 2026 The named_lock authors
+set -eu
+
+usage() {
+    cat <<'TEXT'
+usage: sh tests/torture/model/run.sh [--quick] [--no-install]
+
+Checks the model lock.pml exhaustively with Spin, in many small worlds, and prints a table: the world, what came of it,
+the states searched, the seconds. Then it breaks the model on purpose, once in each way, and requires that Spin finds
+it. Exits non-zero if a world does not hold, or if a break is not found. docs/proof.md says what it means.
+
+  --quick        leave out the worlds of more than two million states
+  --no-install   do not install Spin and a C compiler (otherwise: with apt-get, where there is one)
+
+Needs up to 2 GiB of memory; takes some minutes, with --quick less than two.
+TEXT
+}
+
+fail() { printf 'tests/torture/model/run.sh: %s\n' "$*" >&2; exit 1; }
+
+model=$(cd "$(dirname "$0")" && pwd)/lock.pml
+quick=
+install=yes
+for argument in "$@"; do
+    case $argument in
+        --quick) quick=yes ;;
+        --no-install) install= ;;
+        --help | -h) usage; exit 0 ;;
+        *) usage >&2; exit 64 ;;
+    esac
+done
+
+if [ -n "$install" ] && command -v apt-get >/dev/null && ! { command -v spin && command -v gcc; } >/dev/null; then
+    as_root=env
+    [ "$(id -u)" -eq 0 ] || as_root="sudo -n env"
+    { $as_root apt-get -q update && $as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y install spin gcc libc6-dev
+    } >&2 || fail "please install spin and gcc"
+fi
+for tool in spin gcc; do
+    command -v "$tool" >/dev/null || fail "there is no $tool"
+done
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM HUP
+cd "$work"
+
+# search OPTIONS... : lets Spin search; sets result, states and seconds
+search() {
+    case " $* " in
+        *" -DLIVENESS "*) how="-DNFAIR=2"; run="-a -f" ;;  # every program that can go on does so, sooner or later
+        *) how="-DSAFETY"; run= ;;
+    esac
+    rm -f pan.* pan lock.pml.trail
+    cp "$model" lock.pml
+    spin -a "$@" lock.pml >said 2>&1 || { cat said >&2; fail "spin does not take the model with $*"; }
+    # shellcheck disable=SC2086  # lists of words
+    gcc -w -O2 $how -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM=4000 -o pan pan.c || fail "gcc does not take $*"
+    # shellcheck disable=SC2086
+    ./pan $run -m200000 -w22 >said 2>&1 || true
+    states=$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' said)
+    seconds=$(sed -n 's/^pan: elapsed time \([0-9.e+-]*\) seconds.*/\1/p' said)
+    if grep -q '^pan:1: invalid end state' said; then
+        result="sleeps for ever"
+    elif grep -q '^pan:1: assertion violated (stop' said; then
+        result="gives up early"
+    elif grep -q '^pan:1: assertion violated named' said; then
+        result="wrong file"
+    elif grep -q '^pan:1: assertion violated' said; then
+        result="two inside"
+    elif grep -q '^pan:1: acceptance cycle' said; then
+        result="tries for ever"
+    elif grep -q 'errors: 0' said && ! grep -q -e 'too small' -e 'not completed' -e 'out of memory' said; then
+        result=holds
+    else
+        result="not searched"
+    fi
+}
+
+failures=0
+# row TEXT WANTED OPTIONS... : a line of the table
+row() {
+    text=$1
+    wanted=$2
+    shift 2
+    search "$@"
+    mark=
+    if [ "$result" != "$wanted" ]; then
+        mark="  <-- expected: $wanted"
+        failures=$((failures + 1))
+        cp said "${TMPDIR:-/tmp}/named_lock-model-failure.txt"
+    fi
+    printf '| %-66s | %-15s | %9s | %5s |%s\n' "$text" "$result" "$states" "$seconds" "$mark"
+}
+big() { [ -n "$quick" ] || row "$@"; }
+title() {
+    printf '\n| %-66s | %-15s | %9s | %5s |\n' "$1" "Spin says" "states" "s"
+    printf '|%s|%s|%s|%s|\n' "$(printf %068d 0)" "$(printf %017d 0)" "$(printf %011d 0)" "$(printf %07d 0)" | tr 0 -
+}
+
+title "Pauses never end: a waiter is woken, or never"
+row "2 processes, 3 acquisitions each" holds -DPROCS=2 -DROUNDS=3
+row "3 processes" holds -DPROCS=3
+big "4 processes" holds -DPROCS=4
+row "1 process of 3 threads" holds -DPROCS=1 -DTHREADS=3
+row "2 processes, 2 + 1 threads" holds -DPROCS=2 -DTHREADS=2
+big "2 processes, 2 + 1 threads, twice each" holds -DPROCS=2 -DTHREADS=2 -DROUNDS=2
+big "2 processes, 3 + 1 threads" holds -DPROCS=2 -DTHREADS=3
+big "3 processes, 2 + 1 + 1 threads" holds -DPROCS=3 -DTHREADS=2
+row "2 + 1 threads, 2 of a process shared" holds -DPROCS=2 -DTHREADS=2 -DSHARED=3
+row "2 + 1 threads, 1 of each process shared" holds -DPROCS=2 -DTHREADS=2 -DSHARED=5
+big "3 + 1 threads, 3 shared" holds -DPROCS=2 -DTHREADS=3 -DSHARED=11
+row "3 threads, 2 shared that never let go" holds -DPROCS=1 -DTHREADS=3 -DONCE=1 -DSHARED=6 -DHOLD=6
+row "2 + 1 threads, 2 with a deadline" holds -DPROCS=2 -DTHREADS=2 -DDEADLINE=5
+row "2 + 1 threads, 2 that try once" holds -DPROCS=2 -DTHREADS=2 -DONCE=5
+row "2 + 1 threads, shared, exclusive, with a deadline" holds -DPROCS=2 -DTHREADS=2 -DSHARED=2 -DDEADLINE=3
+big "2 + 1 threads, 2 with a stop request" holds -DPROCS=2 -DTHREADS=2 -DSTOP=5
+row "2 processes, 4 events without a cause" holds -DPROCS=2 -DTHREADS=2 -DNOISE=2
+row "2 processes, the file is deleted or replaced twice by its holder" holds -DPROCS=2 -DREPLACE=2
+big "2 + 1 threads, the same once" holds -DPROCS=2 -DTHREADS=2 -DREPLACE=1 -DSHARED=3
+row "2 processes, twice by somebody who does not hold it" holds -DPROCS=2 -DVANDAL=2
+big "2 + 1 threads, the same once, 2 shared" holds -DPROCS=2 -DTHREADS=2 -DSHARED=3 -DVANDAL=1
+row "held for ever by another program; deadlines" holds -DPROCS=2 -DTHREADS=2 -DKEEPER=1 -DDEADLINE=7
+big "held for ever by another program; stop requests" holds -DPROCS=2 -DTHREADS=2 -DKEEPER=1 -DSTOP=7
+big "held for ever, until somebody replaces the file" holds -DPROCS=2 -DTHREADS=2 -DKEEPER=1 -DVANDAL=1
+
+title "Pauses end: everybody gets it in the end, or gives up"
+row "2 + 1 threads" holds -DPROCS=2 -DTHREADS=2 -DPOLL=1 -DLIVENESS
+row "2 + 1 threads, 2 without a watch" holds -DPROCS=2 -DTHREADS=2 -DNO_WATCH=5 -DLIVENESS
+row "2 processes and a program that just closes the file, twice" holds -DPROCS=2 -DFOREIGN=2 -DPOLL=1 -DLIVENESS
+row "2 processes, one is killed at any moment" holds -DPROCS=2 -DCRASH=1 -DPOLL=1 -DLIVENESS
+big "2 + 1 threads, one process is killed (exclusion, no liveness)" holds -DPROCS=2 -DTHREADS=2 -DCRASH=1 -DPOLL=1
+row "2 processes, 3 events get lost" holds -DPROCS=2 -DLOSS=3 -DPOLL=1 -DLIVENESS
+row "2 processes, the old file is put back" holds -DPROCS=2 -DBACK=1 -DPOLL=1 -DLIVENESS
+row "2 processes, the directory is replaced" holds -DPROCS=2 -DSWAP=1 -DPOLL=1 -DLIVENESS
+big "held for ever, until somebody replaces the directory" holds \
+    -DPROCS=2 -DTHREADS=2 -DKEEPER=1 -DSWAP=1 -DPOLL=1 -DLIVENESS
+
+title "The same without the end of pauses: what they are needed for"
+row "a program that just closes the file" "sleeps for ever" -DPROCS=2 -DFOREIGN=1
+row "a process is killed" "sleeps for ever" -DPROCS=2 -DCRASH=1
+row "an event gets lost" "sleeps for ever" -DPROCS=2 -DLOSS=1
+row "the old file is put back" "sleeps for ever" -DPROCS=2 -DBACK=1
+row "held for ever, until somebody replaces the directory" "sleeps for ever" -DPROCS=2 -DKEEPER=1 -DSWAP=1
+
+title "Broken on purpose"
+row "a waiter tries before it watches, and not after" "sleeps for ever" -DPROCS=2 -DBREAK_TRY_BEFORE_WATCH
+row "a grant is not compared with the path" "wrong file" -DPROCS=2 -DREPLACE=1 -DBREAK_NO_RECHECK
+row "the same, judged by those who are inside" "two inside" -DPROCS=2 -DREPLACE=1 -DBREAK_NO_RECHECK -DWITNESS_ONLY
+row "it is compared by st_nlink only" "wrong file" -DPROCS=2 -DREPLACE=1 -DBREAK_NLINK_ONLY
+row "a thread joins a shared hold of a replaced file" "wrong file" \
+    -DPROCS=2 -DTHREADS=2 -DSHARED=3 -DVANDAL=1 -DBREAK_JOINS_REPLACED
+row "a release closes the file without unlocking it first" "sleeps for ever" -DPROCS=2 -DBREAK_CLOSE_ONLY
+row "a release wakes nobody in its process" "sleeps for ever" -DPROCS=1 -DTHREADS=2 -DBREAK_WAKES_NOBODY
+row "the front leaves at its deadline without waking the next" "sleeps for ever" \
+    -DPROCS=2 -DTHREADS=2 -DDEADLINE=1 -DBREAK_LEAVES_SILENTLY
+row "the front enters shared without waking the next" "sleeps for ever" \
+    -DPROCS=1 -DTHREADS=3 -DONCE=1 -DSHARED=6 -DHOLD=6 -DBREAK_LEAVES_SILENTLY
+row "a stop request during an attempt is forgotten" "sleeps for ever" \
+    -DPROCS=2 -DKEEPER=1 -DSTOP=3 -DBREAK_FORGETS_WAKING
+row "no attempt at the deadline" "gives up early" -DPROCS=2 -DDEADLINE=1 -DBREAK_NO_LAST_TRY
+row "a reopened file keeps the watch on the old one" "sleeps for ever" -DPROCS=2 -DREPLACE=1 -DBREAK_KEEPS_WATCH
+row "a waiter never asks whether the file has moved" "sleeps for ever" -DPROCS=2 -DREPLACE=1 -DBREAK_NEVER_MOVES
+row "the same, with pauses that end" "tries for ever" -DPROCS=2 -DKEEPER=1 -DSWAP=1 -DPOLL=1 -DLIVENESS \
+    -DBREAK_NEVER_MOVES
+
+echo
+if [ "$failures" -ne 0 ]; then
+    echo "$failures rows are not as they should be (what Spin said of the last: ${TMPDIR:-/tmp}/named_lock-model-failure.txt)"
+    exit 1
+fi
+echo "All as it should be."

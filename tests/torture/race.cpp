@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// The races between a process P that acquires and a holder Q that takes the lock file away and lets go, made to happen:
+// the shim stops P just before a chosen call (between open and flock, say), Q does its change there, P goes on. P must
+// never be granted a file that the path no longer names.
+//
+// Q is a process of its own. It plays by the safe protocol as long as P has not locked anything: it holds the lock
+// while it changes the file. At the later points it does not, which P has to bear as well.
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <optional>
+
+#include <named_lock/named_lock.hpp>
+
+#include "common.hpp"
+#include "shim.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using namespace torture;
+using shim::call;
+
+/// Where everything happens: the locks directory, and a place to which things are moved away.
+struct stage {
+    fs::path top;
+    fs::path locks = top / "locks";
+    fs::path file = locks / "x.lock";
+    fs::path away = top / "away";
+    fs::path other = top / "other";  // a second locks directory, to be swapped in
+};
+
+enum class expected { granted, refused, error };
+
+/// Something that Q does while it holds the lock; what it returns stays locked when Q lets go of the rest.
+struct change {
+    const char* name;
+    expected result;
+    std::function<std::unique_ptr<foreign_file>(const stage&, bool ofd)> apply;
+};
+
+std::unique_ptr<foreign_file> nothing_held() { return nullptr; }
+
+std::unique_ptr<foreign_file> held_new_file(const fs::path& path, bool ofd) {
+    auto file = std::make_unique<foreign_file>(path, ofd, O_RDWR | O_CREAT);
+    if (!file->try_lock()) give_up("lock " + path.string());
+    return file;
+}
+
+void write_file(const fs::path& path) { foreign_file{path, false, O_RDWR | O_CREAT}; }
+
+const std::vector<change>& changes() {
+    static const std::vector<change> all{
+        {"nothing but the release", expected::granted, [](const stage&, bool) { return nothing_held(); }},
+        {"unlinked", expected::granted,
+         [](const stage& s, bool) {
+             fs::remove(s.file);
+             return nothing_held();
+         }},
+        {"renamed away", expected::granted,
+         [](const stage& s, bool) {
+             fs::rename(s.file, s.locks / "x.lock.old");
+             return nothing_held();
+         }},
+        {"renamed into another directory", expected::granted,
+         [](const stage& s, bool) {
+             fs::rename(s.file, s.away / "x.lock");
+             return nothing_held();
+         }},
+        {"renamed away and back", expected::granted,
+         [](const stage& s, bool) {
+             fs::rename(s.file, s.away / "x.lock");
+             fs::rename(s.away / "x.lock", s.file);
+             return nothing_held();
+         }},
+        {"renamed away, a hard link put back", expected::granted,
+         [](const stage& s, bool) {
+             fs::rename(s.file, s.away / "x.lock");
+             fs::create_hard_link(s.away / "x.lock", s.file);
+             return nothing_held();
+         }},
+        {"replaced by a free file", expected::granted,
+         [](const stage& s, bool) {
+             write_file(s.away / "new");
+             fs::rename(s.away / "new", s.file);
+             return nothing_held();
+         }},
+        {"renamed away, a new file is held", expected::refused,
+         [](const stage& s, bool ofd) {
+             fs::rename(s.file, s.away / "x.lock");
+             return held_new_file(s.file, ofd);
+         }},
+        {"replaced by a held file", expected::refused,
+         [](const stage& s, bool ofd) {
+             auto file = held_new_file(s.away / "new", ofd);
+             fs::rename(s.away / "new", s.file);
+             return file;
+         }},
+        {"directory renamed away", expected::granted,
+         [](const stage& s, bool) {
+             fs::rename(s.locks, s.away / "locks");
+             return nothing_held();
+         }},
+        {"directory swapped for an empty one", expected::granted,
+         [](const stage& s, bool) {
+             fs::rename(s.locks, s.away / "locks");
+             fs::rename(s.other, s.locks);
+             return nothing_held();
+         }},
+        {"directory swapped for one with a free file", expected::granted,
+         [](const stage& s, bool) {
+             write_file(s.other / "x.lock");
+             fs::rename(s.locks, s.away / "locks");
+             fs::rename(s.other, s.locks);
+             return nothing_held();
+         }},
+        {"directory swapped for one with a held file", expected::refused,
+         [](const stage& s, bool ofd) {
+             auto file = held_new_file(s.other / "x.lock", ofd);
+             fs::rename(s.locks, s.away / "locks");
+             fs::rename(s.other, s.locks);
+             return file;
+         }},
+        {"renamed away, a symlink to it planted", expected::error,
+         [](const stage& s, bool) {
+             fs::rename(s.file, s.away / "x.lock");
+             fs::create_symlink(s.away / "x.lock", s.file);
+             return nothing_held();
+         }},
+        {"renamed away, a directory planted", expected::error,
+         [](const stage& s, bool) {
+             fs::rename(s.file, s.away / "x.lock");
+             fs::create_directory(s.file);
+             return nothing_held();
+         }},
+        {"renamed away, a FIFO planted", expected::error,
+         [](const stage& s, bool) {
+             fs::rename(s.file, s.away / "x.lock");
+             ::mkfifo(s.file.c_str(), 0666);
+             return nothing_held();
+         }},
+    };
+    return all;
+}
+
+/// Q. Holds the lock from the start; on each line of input does its change and lets go; ends with its input.
+class holder {
+  public:
+    holder(const stage& s, const change& c, bool ofd) {
+        int to[2];
+        int from[2];
+        if (::pipe2(to, O_CLOEXEC) != 0 || ::pipe2(from, O_CLOEXEC) != 0) give_up("pipe2");
+        const pid_t parent = ::getpid();
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            die_with_parent(parent);
+            ::close(to[1]);
+            ::close(from[0]);
+            run(s, c, ofd, to[0], from[1]);
+        }
+        ::close(to[0]);
+        ::close(from[1]);
+        to_ = to[1];
+        from_ = from[0];
+        await();
+    }
+    ~holder() {
+        ::close(to_);
+        ::close(from_);
+        ::waitpid(pid_, nullptr, 0);
+    }
+
+    void apply() {
+        if (::write(to_, "!", 1) != 1) give_up("write to Q");
+        await();
+    }
+
+  private:
+    [[noreturn]] static void run(const stage& s, const change& c, bool ofd, int in, int out) {
+        foreign_file file{s.file, ofd};
+        if (!file.try_lock()) give_up("Q cannot lock");
+        std::unique_ptr<foreign_file> kept;
+        char byte = '!';
+        if (::write(out, &byte, 1) != 1) end_process(2);
+        while (::read(in, &byte, 1) == 1) {
+            kept = c.apply(s, ofd);
+            file.unlock();
+            file.close();
+            if (::write(out, &byte, 1) != 1) break;
+        }
+        end_process(0);
+    }
+    void await() const {
+        char byte;
+        if (::read(from_, &byte, 1) != 1) give_up("read from Q");
+    }
+    pid_t pid_ = -1;
+    int to_ = -1;
+    int from_ = -1;
+};
+
+// ---- where P is stopped ----
+
+struct stop_point {
+    call before;
+    long nth;
+    bool is_waiting;  // P must have failed once to come there
+};
+constexpr stop_point stop_points[]{
+    {call::open, 1, false},
+    {call::flock, 1, false},
+    {call::fstat, 1, false},
+    {call::lstat, 1, false},
+    {call::inotify_add_watch, 1, true},
+    {call::flock, 2, true},
+    {call::ppoll, 1, true},
+    {call::ppoll, 2, true},
+};
+
+struct {
+    stop_point where;
+    std::function<void()> act;
+    bool done;
+} script;
+
+void on_call(call c, long nth) {
+    if (c != script.where.before || nth != script.where.nth || script.done) return;
+    script.done = true;
+    script.act();
+}
+
+// ---- how P acquires ----
+
+struct way {
+    const char* name;
+    bool shared;
+    bool waits;
+    std::function<nlock::guard(nlock::named_lock&)> acquire;
+};
+const std::vector<way>& ways() {
+    static const std::vector<way> all{
+        {"try_acquire()", false, false, [](nlock::named_lock& l) { return l.try_acquire(); }},
+        {"acquire(time-out)", false, true, [](nlock::named_lock& l) { return l.acquire(); }},
+        {"try_acquire_shared()", true, false, [](nlock::named_lock& l) { return l.try_acquire_shared(); }},
+        {"acquire_shared(time-out)", true, true, [](nlock::named_lock& l) { return l.acquire_shared(); }},
+    };
+    return all;
+}
+
+struct setting {
+    change what;
+    stop_point where;
+    way how;
+    bool ofd;
+    bool reentrant;
+};
+
+std::string words_for(const setting& s) {
+    return std::string{s.what.name} + ", before " + name_of(s.where.before) + " number " + std::to_string(s.where.nth) +
+           ", P in " + s.how.name + (s.ofd ? ", fcntl" : ", flock") + (s.reentrant ? "" : ", not reentrant");
+}
+
+/// All lock files below `top` that somebody holds. With Q gone, it is P who does.
+std::vector<fs::path> held_files(const fs::path& top, bool ofd) {
+    std::vector<fs::path> held;
+    std::set<std::pair<dev_t, ino_t>> known;
+    for (const auto& entry : fs::recursive_directory_iterator{top}) {
+        if (!entry.is_regular_file() || entry.is_symlink()) continue;
+        struct stat status {};
+        ::lstat(entry.path().c_str(), &status);
+        const seen look = look_at(entry.path(), ofd);
+        if (look == seen::free || look == seen::missing) continue;
+        if (known.insert({status.st_dev, status.st_ino}).second) held.push_back(entry.path());
+    }
+    return held;
+}
+
+bool is_same_file(const fs::path& a, const fs::path& b) {
+    std::error_code ignored;
+    return fs::equivalent(a, b, ignored);
+}
+
+/// Plays one setting.
+void play(const setting& s, report& results) {
+    scratch_dir scratch;
+    const stage where{scratch.path()};
+    for (const auto& directory : {where.locks, where.away, where.other}) fs::create_directory(directory);
+    write_file(where.file);
+
+    nlock::lock_options options;
+    options.locks_dir = where.locks;
+    options.method = s.ofd ? nlock::lock_method::fcntl : nlock::lock_method::flock;
+    options.reentrant = s.reentrant;
+    options.timeout = s.what.result == expected::refused ? 40ms : 2s;
+    nlock::named_lock lock{"x", options};
+
+    // Once P has locked the file, Q cannot hold it any more: then Q lets go first, and the change is made all the same.
+    const bool is_unsafe = !s.where.is_waiting && (s.where.before == call::fstat || s.where.before == call::lstat);
+    auto q = std::make_optional<holder>(where, is_unsafe ? changes().front() : s.what, s.ofd);
+    std::unique_ptr<foreign_file> kept;
+    if (is_unsafe) q->apply();
+
+    script.where = s.where;
+    if (script.where.before == call::flock && s.ofd) script.where.before = call::fcntl;
+    script.done = false;
+    script.act = [&] { is_unsafe ? static_cast<void>(kept = s.what.apply(where, s.ofd)) : q->apply(); };
+    shim::panel().reset();
+    shim::panel().hook = on_call;
+    shim::panel().scope = shim::control::marked;
+
+    const int files_before = count_descriptors().others;
+    expected outcome = expected::granted;
+    std::string error;
+    nlock::guard guard;
+    const std::int64_t start = now_ns();
+    shim::mark(true);
+    try {
+        guard = s.how.acquire(lock);
+        if (!guard) outcome = expected::refused;
+    } catch (const nlock::lock_timeout&) {
+        outcome = expected::refused;
+    } catch (const nlock::lock_error& e) {
+        outcome = expected::error;
+        error = e.what();
+    }
+    shim::mark(false);
+    const double waited = static_cast<double>(now_ns() - start) / 1e9;
+    shim::panel().reset();
+    if (!results.expect(script.done, words_for(s) + ": P never came to that point")) return;
+    results.tried("races: holder changes the file at a chosen point");
+
+    const std::string words = words_for(s);
+    if (outcome != s.what.result) {
+        constexpr const char* outcomes[]{"granted", "refused", "an error"};
+        results.violation(words + ": " + outcomes[static_cast<int>(outcome)] + " instead of " +
+                          outcomes[static_cast<int>(s.what.result)] + (error.empty() ? "" : ": " + error));
+    }
+    results.expect(waited < 1, words + ": took " + std::to_string(waited) + " s");
+    q.reset();
+    kept.reset();
+    const auto held = held_files(where.top, s.ofd);
+    if (guard) {
+        const seen look = look_at(where.file, s.ofd);
+        results.expect(look == (s.how.shared ? seen::shared : seen::exclusive),
+                       words + ": granted, but the path's file is " + name_of(look));
+        results.expect(held.size() == 1 && is_same_file(held.front(), where.file),
+                       words + ": holds another file as well");
+    } else {
+        results.expect(held.empty(), words + ": not granted, but a lock was left behind");
+    }
+    guard.release();
+    results.expect(held_files(where.top, s.ofd).empty(), words + ": a lock is left after the release");
+    const int files = count_descriptors().others;
+    if (files > files_before) results.leak(words + ": " + std::to_string(files - files_before) + " descriptors");
+}
+
+std::vector<setting> all_settings() {
+    std::vector<setting> all;
+    for (const change& what : changes()) {
+        for (const stop_point& where : stop_points) {
+            for (const way& how : ways()) {
+                if (where.is_waiting && !how.waits) continue;
+                for (const bool ofd : {false, true}) {
+                    for (const bool reentrant : {true, false}) all.push_back({what, where, how, ofd, reentrant});
+                }
+            }
+        }
+    }
+    return all;
+}
+
+}  // namespace
+
+/// race: several processes share the settings, because most of the time all wait.
+int main(int, char** argv) {
+    shim::load(argv);
+    constexpr std::size_t processes = 6;
+    report results;
+    const auto all = all_settings();
+    std::vector<pid_t> children;
+    const pid_t parent = ::getpid();
+    for (std::size_t k = 0; k < processes; ++k) {
+        children.push_back(::fork());
+        if (children.back() == -1) give_up("fork");
+        if (children.back() != 0) continue;
+        die_with_parent(parent);
+        report mine;
+        for (std::size_t i = k; i < all.size(); i += processes) play(all[i], mine);
+        mine.print_tried();
+        end_process(mine.finish_quietly());
+    }
+    for (const pid_t child : children) {
+        int status = 0;
+        ::waitpid(child, &status, 0);
+        if (!WIFEXITED(status) || (WEXITSTATUS(status) & ~3) != 0) results.violation("a process of the race died");
+        if (WIFEXITED(status)) results.add(WEXITSTATUS(status) & 1, WEXITSTATUS(status) >> 1 & 1);  // it has said what
+    }
+    return results.finish();
+}
