@@ -24,6 +24,7 @@
 #include <named_lock/named_lock.hpp>
 
 #include "support/others.hpp"
+#include "support/platform.hpp"
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 #include "support/thrown.hpp"
@@ -155,6 +156,7 @@ TEST_CASE("a time-out too large for the clock means for ever") {
     for (auto& w : ways_with(duration<double>{std::numeric_limits<double>::infinity()})) ways.push_back(std::move(w));
     for (auto& w : ways_with(duration<double>{1e300}, hold_kind::exclusive)) ways.push_back(std::move(w));
     for (auto& w : ways_with(duration<float, std::nano>{9.3e18F}, hold_kind::shared)) ways.push_back(std::move(w));
+    for (auto& w : ways_with(duration<double, std::exa>{1}, hold_kind::exclusive)) ways.push_back(std::move(w));
     for (auto& w : ways_with(duration<unsigned long long, std::ratio<86400>>::max(), hold_kind::shared)) {
         ways.push_back(std::move(w));
     }
@@ -364,7 +366,7 @@ TEST_CASE("a poll interval of any length delays no time-out and keeps no process
     CHECK_FALSE(lock.try_acquire(500ms));
     const double used = static_cast<double>(std::clock() - used_before) / CLOCKS_PER_SEC;  // a busy loop uses it all
     CHECK(steady_clock::now() - start < 5s);
-    CHECK(used < 0.25);
+    if (!on_windows) CHECK(used < 0.25);  // std::clock() counts all time there
 }
 
 // ---- what is refused, and what is thrown ----

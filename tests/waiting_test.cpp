@@ -566,6 +566,13 @@ TEST_CASE("of all threads that wait for a name only one waits on the system") {
     REQUIRE(gets_to_watch(::getpid(), 2));  // one for each name
     CHECK(threads.front().is_blocked());
     CHECK(watches_of(::getpid()) == 2);
+    CHECK(becomes_true([&] {  // the others, however many, need no descriptors
+        const auto files = files_of(::getpid());
+        const auto open_on = [&](const named_lock& l) {
+            return std::count(files.begin(), files.end(), l.path().string());
+        };
+        return open_on(lock) == 2 && open_on(other) == 2;  // the holder's and the waiter's
+    }));
     CHECK(inotify_instances_of(::getpid()) == (std::max)(kept, std::size_t{2}));
     foreign.release();
     other_foreign.release();

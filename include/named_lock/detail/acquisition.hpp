@@ -122,7 +122,11 @@ class acquisition {
 
     void sleep(mutex_lock& lock, place_in_queue& self) {
         if (std::exchange(self.woken, false)) return;
-        if (!state_.is_front(self) || !state_.is_free()) {
+        if (!state_.is_front(self) && file_.is_open()) {  // from the first attempt: many waiters are no many files
+            lock.unlock();
+            file_.close();
+            lock.lock();
+        } else if (!state_.is_front(self) || !state_.is_free()) {
             wait_for_wakeup(lock, self);
         } else if (!file_.is_open() || !is_watched_) {
             // Watch first, then try, then sleep: a release before the watch is seen by that attempt, a later one by the

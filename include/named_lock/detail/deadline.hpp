@@ -19,14 +19,15 @@ namespace nlock::detail {
 template <class Rep, class Period>
 std::chrono::nanoseconds to_timeout(std::chrono::duration<Rep, Period> time) {
     using std::chrono::nanoseconds;
-    // Through long double, because the integer conversion overflows for hours::max() and its like.
-    const long double count =
-        std::chrono::duration<long double, std::nano>{std::chrono::duration<long double, Period>{time}}.count();
-    if (count != count) throw std::invalid_argument{"a lock time-out must be a number"};
-    if (count < 0) return forever;
+    // Through long double, because std::chrono's conversion overflows for hours::max() and does not compile for
+    // duration<double, std::tera>.
+    const auto given = static_cast<long double>(time.count());
+    if (given != given) throw std::invalid_argument{"a lock time-out must be a number"};
+    if (given < 0) return forever;
+    const long double count = given * (static_cast<long double>(Period::num) * 1e9L / Period::den);
     if (count >= static_cast<long double>((nanoseconds::max)().count())) return forever;
     const auto nearest = static_cast<nanoseconds::rep>(count + 0.5L);  // std::round would cost every user <cmath>
-    return nanoseconds{count > 0 ? (std::max)(nearest, nanoseconds::rep{1}) : 0};
+    return nanoseconds{given > 0 ? (std::max)(nearest, nanoseconds::rep{1}) : 0};
 }
 
 inline std::chrono::nanoseconds to_timeout(std::chrono::nanoseconds time) noexcept {
