@@ -5,6 +5,7 @@
 //
 //     exclusive [--locks-dir D] [--timeout S] [--shared] NAME -- COMMAND...
 //     exclusive [--locks-dir D] --holders NAME
+//     exclusive --probe DIR
 //
 // What to look at: run `exclusive backup -- sleep 20` in one terminal and `exclusive backup -- echo done` in a second
 // one in the same directory. The second says whom it waits for, and goes on in the moment in which the first ends. Try
@@ -35,6 +36,7 @@
 #endif
 
 #include <named_lock/named_lock.hpp>
+#include <named_lock/probe.hpp>
 
 namespace {
 
@@ -48,6 +50,7 @@ constexpr int exit_signal = 128;  // plus the number of the signal
 
 constexpr const char* usage = R"(usage: exclusive [--locks-dir D] [--timeout S] [--shared] NAME -- COMMAND...
        exclusive [--locks-dir D] --holders NAME
+       exclusive --probe DIR
        exclusive --help
 )";
 constexpr const char* help = R"(
@@ -57,11 +60,13 @@ Runs COMMAND while it holds the lock NAME, so that no two such commands run at o
   --timeout S     wait at most S seconds, which may be 0 or a fraction; by default for ever
   --shared        hold the lock together with others that hold it --shared
   --holders       run nothing, but print who holds the lock, a line "PID PROCESS" for each
+  --probe DIR     run nothing, but try whether locks in DIR keep anybody out, and print what was found
   --help          print this
 
 The exit status is that of COMMAND, 128 + N if signal N ended it, 75 if the time was over before the lock was free,
 64 after wrong arguments, 71 if the lock file cannot be used, 126 if COMMAND cannot be run and 127 if there is none.
-With --holders it is 0 if somebody holds the lock, and 1 if nobody does.
+With --holders it is 0 if somebody holds the lock, and 1 if nobody does. With --probe it is 0 if locks in DIR keep
+others out, and 1 if they do not, or not those on other machines.
 )";
 
 // ---- the arguments ----
@@ -75,6 +80,8 @@ struct arguments {
     std::chrono::duration<double> timeout = nlock::forever;
     bool shared = false;
     bool holders = false;
+    bool probe = false;
+    std::filesystem::path probed_dir;
     bool help = false;
     std::string name;
     char** command = nullptr;  // ends with a null pointer, as argv does
@@ -94,6 +101,7 @@ arguments parse(int argc, char** argv) {
                                 {"timeout", required_argument, nullptr, 't'},
                                 {"shared", no_argument, nullptr, 's'},
                                 {"holders", no_argument, nullptr, 'o'},
+                                {"probe", required_argument, nullptr, 'p'},
                                 {"help", no_argument, nullptr, 'h'},
                                 {nullptr, 0, nullptr, 0}};
     arguments parsed;
@@ -102,10 +110,18 @@ arguments parse(int argc, char** argv) {
         if (found == 't') parsed.timeout = to_seconds(optarg);
         if (found == 's') parsed.shared = true;
         if (found == 'o') parsed.holders = true;
+        if (found == 'p') {
+            parsed.probe = true;
+            parsed.probed_dir = optarg;
+        }
         if (found == 'h') parsed.help = true;
         if (found == '?') throw usage_error{""};  // getopt_long has said what is wrong
     }
     if (parsed.help) return parsed;
+    if (parsed.probe) {
+        if (optind != argc) throw usage_error{"--probe takes one DIR, no NAME and no command"};
+        return parsed;
+    }
     if (optind == argc) throw usage_error{"the NAME of the lock is missing"};
     parsed.name = argv[optind++];
     if (parsed.holders) {
@@ -207,7 +223,22 @@ int run(char** command) {
     return WIFSIGNALED(status) ? exit_signal + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-// ---- the two uses ----
+// ---- the three uses ----
+
+int print_probe(const std::filesystem::path& dir) {
+    const nlock::lock_support found = nlock::probe(dir);
+    const auto yes_or_no = [](bool yes) { return yes ? "yes\n" : "NO\n"; };
+    std::cout << "file system: " << (found.file_system.empty() ? "unknown" : found.file_system)
+              << (found.is_remote ? ", served by another machine or program\n" : ", of this machine\n")
+              << "an exclusive lock keeps everybody else out: " << yes_or_no(found.exclusive_locks_exclude)
+              << "a shared lock keeps exclusive ones out: " << yes_or_no(found.shared_locks_exclude);
+    if (found.is_remote) {
+        std::cout << "programs on other machines are kept out: "
+                  << (found.locks_stay_here ? "NO, the mount keeps the locks on this one\n"
+                                            : "if the server locks; try it with a second machine\n");
+    }
+    return found.exclusive_locks_exclude && found.shared_locks_exclude && !found.locks_stay_here ? 0 : 1;
+}
 
 int print_holders(const nlock::named_lock& lock) {
     const auto holders = lock.holders();
@@ -231,6 +262,7 @@ int main(int argc, char** argv) {
             std::cout << usage << help;
             return 0;
         }
+        if (wanted.probe) return print_probe(wanted.probed_dir);
         nlock::lock_options options;
         options.locks_dir = wanted.locks_dir;
         options.on_wait = [&](const nlock::lock_wait& wait) { say_who_holds_it(wanted.name, wait); };

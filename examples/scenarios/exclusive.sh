@@ -54,7 +54,7 @@ grep -q '^usage: ' printed || fail "--help does not help"
 echo "== wrong arguments"
 for wrong in '' job 'job --' 'job true' 'a/b -- true' 'NUL -- true' '--no-such-option job -- true' '--timeout' \
     '--timeout soon job -- true' '--timeout nan job -- true' '--timeout -1 job -- true' '--timeout 1s job -- true' \
-    '--timeout= job -- true' '--holders' '--holders job more'; do
+    '--timeout= job -- true' '--holders' '--holders job more' '--probe' '--probe . job' '--probe . -- true'; do
     # shellcheck disable=SC2086  # a list of words
     expect 64 $wrong
     grep -q '^usage: ' complaint || fail "no usage message: exclusive $wrong"
@@ -109,6 +109,13 @@ expect 0 --timeout 0 job -- true
 echo >&4
 cat <&3  # until what was left behind has ended, too
 exec 3<&- 4>&-
+
+echo "== does the directory lock"
+expect 0 --probe .
+grep -q '^an exclusive lock keeps everybody else out: yes$' printed || fail "no lock here: $(cat printed)"
+grep -q '^a shared lock keeps exclusive ones out: yes$' printed || fail "no shared lock here: $(cat printed)"
+expect 71 --probe no_such_directory
+grep -q 'cannot probe no_such_directory: ' complaint || fail "--probe does not say what is wrong"
 
 echo "== kill -9 gives the lock up"
 hold job -- sh -c 'echo inside; read -r line'

@@ -4,12 +4,12 @@
 // The protocol of acquisition.hpp and lock_state.hpp, for Spin. docs/proof.md says what it covers and what it leaves
 // out; run.sh checks it. Each step names the function that it stands for.
 //
-// One atomic step is either what a thread does with the mutex of its lock_state locked, between two system calls, or one
-// system call. So there is no mutex here. Time is a choice: a deadline may pass wherever it is looked at, a pause may
-// end at once or never.
+// One atomic step is either what a thread does with the mutex of its lock_state locked, between two system calls, or
+// one system call. So there is no mutex here. Time is a choice: a deadline may pass wherever it is looked at, a pause
+// may end at once or never.
 //
-// The world:  PROCS processes: the first with THREADS threads, the others with one; each thread acquires ROUNDS times
-//             SHARED, DEADLINE, ONCE, STOP    bit t: thread t locks shared, has a deadline, tries once, gets a stop request
+// The world:  PROCS processes, the first with THREADS threads, the others with one; each thread acquires ROUNDS times
+//             SHARED, DEADLINE, ONCE, STOP    bit t: thread t locks shared, has a deadline, tries once, is to stop
 //             HOLD                            bit t: thread t never lets go
 //             NO_WATCH                        bit t: the system has no watch for thread t
 //             POLL                            pauses while listening end (0: a waiter is woken by events or not at all)
@@ -819,7 +819,9 @@ proctype nature() {
 #endif
 
 #define ONES(mask) (((mask) & 1) + ((mask) >> 1 & 1) + ((mask) >> 2 & 1) + ((mask) >> 3 & 1))
-#define PROGRAMS (ALL + ONES(STOP) + (CRASH > 0) + (FOREIGN > 0) + (REPLACE > 0) + (VANDAL > 0) + (BACK > 0) + (SWAP > 0) + (NOISE + LOSS > 0))
+#define PROGRAMS \
+    (ALL + ONES(STOP) + (CRASH > 0) + (FOREIGN > 0) + (REPLACE > 0) + (VANDAL > 0) + (BACK > 0) + (SWAP > 0) + \
+     (NOISE + LOSS > 0))
 
 init {
     byte t;

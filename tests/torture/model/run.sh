@@ -14,7 +14,7 @@ it. Exits non-zero if a world does not hold, or if a break is not found. docs/pr
   --quick        leave out the worlds of more than two million states
   --no-install   do not install Spin and a C compiler (otherwise: with apt-get, where there is one)
 
-Needs up to 2 GiB of memory; takes some minutes, with --quick less than two.
+Needs up to 2 GiB of memory; takes six to ten minutes, with --quick one to three.
 TEXT
 }
 
@@ -168,7 +168,8 @@ row "the same, with pauses that end" "tries for ever" -DPROCS=2 -DKEEPER=1 -DSWA
 
 echo
 if [ "$failures" -ne 0 ]; then
-    echo "$failures rows are not as they should be (what Spin said of the last: ${TMPDIR:-/tmp}/named_lock-model-failure.txt)"
+    echo "$failures rows are not as they should be; what Spin said of the last:" \
+        "${TMPDIR:-/tmp}/named_lock-model-failure.txt"
     exit 1
 fi
 echo "All as it should be."

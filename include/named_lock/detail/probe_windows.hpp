@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// The trials of probe.hpp on Windows. There is no child process: nothing is forked here, and to start a program,
+// there would have to be one. A lock of LockFileEx belongs to its handle, so a second handle is as good as a program.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <system_error>
+
+#include <named_lock/detail/api_windows.hpp>
+#include <named_lock/detail/lock_file.hpp>
+#include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/platform_windows.hpp>
+#include <named_lock/errors.hpp>
+#include <named_lock/options.hpp>
+
+namespace nlock::detail {
+namespace windows {
+extern "C" {
+__declspec(dllimport) int __stdcall DeleteFileW(const wchar_t*);
+__declspec(dllimport) unsigned __stdcall GetDriveTypeW(const wchar_t*);
+__declspec(dllimport) int __stdcall GetVolumeInformationW(const wchar_t* root, wchar_t* name, dword name_size,
+                                                          dword* serial, dword* component, dword* flags,
+                                                          wchar_t* file_system, dword file_system_size);
+__declspec(dllimport) int __stdcall GetVolumePathNameW(const wchar_t*, wchar_t* buffer, dword size);
+}
+}  // namespace windows
+
+struct volume_facts {
+    std::string file_system;
+    bool is_remote = false;
+    bool locks_stay_here = false;
+};
+
+/// What somebody else got while the trial's lock was held.
+struct grants {
+    bool shared = false;
+    bool exclusive = false;
+};
+
+/// A file in the directory to try locks with, removed at the end.
+class trial_file {
+  public:
+    explicit trial_file(const std::filesystem::path& directory) {
+        std::error_code error;
+        const bool exists = std::filesystem::is_directory(directory, error);
+        if (!exists && !error) error = std::make_error_code(std::errc::not_a_directory);
+        if (error) throw lock_error{error, "probe", directory};
+        const auto seed = std::chrono::system_clock::now().time_since_epoch().count();
+        int number = 0;
+        do {
+            path_ = directory / (".named_lock-probe-" + std::to_string(seed) + '-' + std::to_string(number++));
+        } while (std::filesystem::exists(path_, error));
+        try {
+            lock_file{}.open(path_, std::nullopt);
+        } catch (const lock_error& e) {
+            throw lock_error{e.code(), "probe", directory};
+        }
+    }
+    trial_file(const trial_file&) = delete;
+    trial_file& operator=(const trial_file&) = delete;
+    ~trial_file() { windows::DeleteFileW(native_name{path_}.get()); }
+
+    [[nodiscard]] volume_facts volume(lock_method /*method*/) const {
+        constexpr unsigned drive_remote = 4;
+        std::array<wchar_t, 300> root{};
+        std::array<wchar_t, 64> name{};
+        if (windows::GetVolumePathNameW(path_.c_str(), root.data(), static_cast<windows::dword>(root.size())) == 0) {
+            return {};
+        }
+        (void)windows::GetVolumeInformationW(root.data(), nullptr, 0, nullptr, nullptr, nullptr, name.data(),
+                                             static_cast<windows::dword>(name.size()));
+        return {text_of(std::filesystem::path{name.data()}), windows::GetDriveTypeW(root.data()) == drive_remote,
+                false};
+    }
+
+    /// What `work` returns, done while a lock is held.
+    template <class Work>
+    [[nodiscard]] auto while_locked(lock_kind kind, lock_method method, Work work) const {
+        lock_file file;
+        file.open(path_, std::nullopt);
+        if (!file.try_lock(kind, method, path_)) {
+            throw lock_error{std::errc::resource_unavailable_try_again, "lock", path_, "somebody else holds it"};
+        }
+        return work();
+    }
+
+    [[nodiscard]] grants ask(lock_method method) const {
+        return {is_granted(lock_kind::shared, method), is_granted(lock_kind::exclusive, method)};
+    }
+    [[nodiscard]] grants ask_in_child(lock_method method) const { return ask(method); }
+
+  private:
+    [[nodiscard]] bool is_granted(lock_kind kind, lock_method method) const {
+        lock_file file;
+        file.open(path_, std::nullopt);
+        return file.try_lock(kind, method, path_);
+    }
+
+    std::filesystem::path path_;
+};
+
+}  // namespace nlock::detail

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// Which file system a file is on, from /proc: the number of its mount in /proc/self/fdinfo, then that mount's line in
+// /proc/self/mountinfo (man 5 proc). Not by device number, because btrfs and overlayfs give their files others than
+// their mounts have, nor by statfs(), which has no name for half of them and takes virtiofs for any other FUSE.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+
+#include <named_lock/detail/descriptor_posix.hpp>
+#include <named_lock/detail/holders_procfs.hpp>
+#include <named_lock/options.hpp>
+
+namespace nlock::detail {
+
+struct volume_facts {
+    std::string file_system;
+    bool is_remote = false;
+    bool locks_stay_here = false;
+};
+
+/// "29" in a line "mnt_id:\t29" of fdinfo, or empty.
+inline std::string_view mount_id_in(std::string_view fdinfo) noexcept {
+    while (!fdinfo.empty()) {
+        std::string_view line = take_until(fdinfo, '\n');
+        if (take_until(line, '\t') == "mnt_id:") return line;
+    }
+    return {};
+}
+
+/// FUSE counts too: what its program does, the system cannot tell. "fuseblk" is a local disk.
+inline bool is_remote_file_system(std::string_view type) noexcept {
+    constexpr std::array<std::string_view, 24> remote{"9p",    "afs",  "autofs", "beegfs",    "ceph",     "cifs",
+                                                      "coda",  "fuse", "gfs2",   "glusterfs", "gpfs",     "lustre",
+                                                      "ncpfs", "nfs",  "nfs4",   "ocfs2",     "orangefs", "prl_fs",
+                                                      "pvfs2", "smb3", "smbfs",  "vboxsf",    "virtiofs", "vmhgfs"};
+    return type.substr(0, 5) == "fuse." || std::find(remote.begin(), remote.end(), type) != remote.end();
+}
+
+/// Whether `options`, "rw,vers=3,nolock", say that locks are not sent to the server.
+inline bool keeps_locks_here(std::string_view options, lock_method method) noexcept {
+    using namespace std::string_view_literals;
+    const std::string_view by_method = method == lock_method::flock ? "local_lock=flock" : "local_lock=posix";
+    while (!options.empty()) {
+        const std::string_view option = take_until(options, ',');
+        for (const std::string_view local : {by_method, "local_lock=all"sv, "nolock"sv, "nobrl"sv, "flock=local"sv}) {
+            if (option == local) return true;
+        }
+    }
+    return false;
+}
+
+/// What `mountinfo` says about that mount. Its lines look like
+/// "29 1 0:26 / /srv rw,relatime shared:1 - nfs4 server:/srv rw,vers=4.2,local_lock=none", with any number of words
+/// before the dash.
+inline volume_facts volume_in(std::string_view mountinfo, std::string_view mount_id, lock_method method) {
+    while (!mountinfo.empty()) {
+        std::string_view line = take_until(mountinfo, '\n');
+        if (take_word(line) != mount_id || mount_id.empty()) continue;
+        while (!line.empty() && take_word(line) != "-") {
+        }
+        const std::string_view type = take_word(line);
+        take_word(line);  // the source
+        const bool is_remote = is_remote_file_system(type);
+        return {std::string{type}, is_remote, is_remote && keeps_locks_here(take_word(line), method)};
+    }
+    return {};
+}
+
+inline volume_facts volume_of(const descriptor& file, lock_method method) {
+    const std::string fdinfo = read_whole("/proc/self/fdinfo/" + std::to_string(file.get()));
+    return volume_in(read_whole("/proc/self/mountinfo"), mount_id_in(fdinfo), method);
+}
+
+}  // namespace nlock::detail

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// Does a directory lock? Some file systems grant every lock to everybody: folders that a virtual machine shares with
+// its host, network mounts whose locks stay on this machine. A lock there excludes nobody, and nothing says so.
+//
+//     #include <named_lock/probe.hpp>
+//
+//     const nlock::lock_support found = nlock::probe("/srv/locks");
+//     if (!found.exclusive_locks_exclude) std::cerr << "no locks on " << found.file_system << '\n';
+//
+// Not part of named_lock.hpp: it is for installation scripts and for the start of a program.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/lock_registry.hpp>
+#include <named_lock/detail/platform.hpp>
+#include <named_lock/errors.hpp>
+#include <named_lock/options.hpp>
+#if defined(_WIN32)
+#include <named_lock/detail/probe_windows.hpp>
+#else
+#include <named_lock/detail/probe_posix.hpp>
+#endif
+
+namespace nlock {
+
+/// What locks are worth in a directory, as far as one machine can tell.
+struct lock_support {
+    /// As the system names it: "ext4", "nfs4", "tmpfs", "NTFS". Empty if it does not say.
+    std::string file_system;
+
+    /// Other machines, the host of a virtual machine or a FUSE program serve the files. The other answers are then
+    /// true of programs on this machine only; whether those on others are excluded, only a trial with a second machine
+    /// tells. And no event reports a release there: a waiter polls, every lock_options::poll_interval at the latest.
+    bool is_remote = false;
+
+    /// The mount keeps the locks of a remote file system on this machine, so programs on others are not excluded (NFS:
+    /// nolock, local_lock; SMB: nobrl; AFS: flock=local). Seen on Linux only.
+    bool locks_stay_here = false;
+
+    /// While one program held a lock exclusively, nobody else got it, neither exclusively nor shared: not through a
+    /// second descriptor of the same process, and not in a child process. If false, do not keep locks there.
+    bool exclusive_locks_exclude = false;
+
+    /// While one program held it shared, nobody else got it exclusively.
+    bool shared_locks_exclude = false;
+};
+
+/// Tries locks in `locks_dir`, which must exist, with a file of its own that it removes: ".named_lock-probe-..." is
+/// no lock's name, and lock files are not touched. `method` is the one that the locks will use.
+///
+/// Throws lock_error, about `locks_dir`, if no file can be made there, and if the file system refuses to lock:
+/// acquiring would fail there too. A network file system whose lock service hangs can make it hang as well.
+///
+/// Safe in a program with several threads, and whatever it does with SIGCHLD. On POSIX it forks twice; the child calls
+/// only functions that are async-signal-safe, holds back all signals, and leaves by _exit(). On Windows there is no
+/// child, only a second handle. A program that is killed meanwhile leaves the file behind.
+[[nodiscard]] inline lock_support probe(const std::filesystem::path& locks_dir,
+                                        lock_method method = lock_method::flock) {
+    using detail::lock_kind;
+    if (locks_dir.native().find(std::filesystem::path::value_type{}) != std::filesystem::path::string_type::npos) {
+        throw lock_error{std::errc::invalid_argument, "probe", locks_dir, "it contains a NUL"};
+    }
+    (void)detail::lock_registry::instance();  // with it come the fork handlers, which close our files in other children
+    const detail::trial_file trial{locks_dir};
+    const auto volume = trial.volume(method);
+    lock_support found{volume.file_system, volume.is_remote, volume.locks_stay_here, false, false};
+    found.exclusive_locks_exclude = trial.while_locked(lock_kind::exclusive, method, [&] {
+        const auto here = trial.ask(method);
+        const auto in_child = trial.ask_in_child(method);
+        return !here.shared && !here.exclusive && !in_child.shared && !in_child.exclusive;
+    });
+    found.shared_locks_exclude = trial.while_locked(lock_kind::shared, method, [&] {
+        const auto here = trial.ask(method);
+        const auto in_child = trial.ask_in_child(method);
+        return !here.exclusive && !in_child.exclusive;
+    });
+    return found;
+}
+
+}  // namespace nlock
