@@ -4,10 +4,16 @@
 // Processes that are killed: the system gives up what they held, and nothing has to be cleaned up.
 #include "support/catch.hpp"
 
+#if !defined(_WIN32)
 #include <sys/stat.h>
+#endif
 
+#include <cstdint>
+#include <filesystem>
 #include <list>
 #include <string>
+
+#include <named_lock/named_lock.hpp>
 
 #include "support/counter_file.hpp"
 #include "support/temp_dir.hpp"
@@ -17,10 +23,18 @@ namespace {
 
 using namespace nlock_test;
 
-ino_t inode_of(const std::filesystem::path& path) {
+/// Which file it is, whatever its name.
+std::uint64_t number_of(const std::filesystem::path& path) {
+#if defined(_WIN32)
+    unsigned long error = 0;
+    const auto file = nlock::detail::identity_at(path, error);
+    REQUIRE(file);
+    return std::uint64_t{file->index_high} << 32 | file->index_low;
+#else
     struct stat status {};
     REQUIRE(::stat(path.c_str(), &status) == 0);
     return status.st_ino;
+#endif
 }
 
 }  // namespace
@@ -57,12 +71,12 @@ TEST_CASE("a killed process leaves the lock file as it was, and it goes on to be
     worker holder{dir};
     worker next{dir};
     holder.tell("acquire -1 x");
-    const ino_t file = inode_of(dir.path() / "x.lock");
+    const auto file = number_of(dir.path() / "x.lock");
     holder.crash();
     next.tell("acquire 0 x");
-    CHECK(inode_of(dir.path() / "x.lock") == file);
+    CHECK(number_of(dir.path() / "x.lock") == file);
     next.crash();
-    CHECK(inode_of(dir.path() / "x.lock") == file);
+    CHECK(number_of(dir.path() / "x.lock") == file);
 }
 
 TEST_CASE("a killed waiter disturbs neither the holder nor the other waiters") {

@@ -207,7 +207,7 @@ TEST_CASE("a path that was locked by fcntl is locked by flock afterwards as if n
     CHECK(by_fcntl.acquire(0s));
 }
 
-#else
+#elif !defined(_WIN32)
 
 TEST_CASE("without locks of open file descriptions, fcntl is refused") {
     temp_dir dir;
@@ -216,6 +216,16 @@ TEST_CASE("without locks of open file descriptions, fcntl is refused") {
     CHECK(e.code() == std::errc::not_supported);
     CHECK(e.path() == lock.path());
     CHECK_FALSE(lock.is_locked());
+}
+
+#else
+
+TEST_CASE("Windows has one way of locking, whatever the option method says") {
+    temp_dir dir;
+    named_lock lock{"x", fcntl_options(dir)};
+    const foreign_hold foreign{lock};
+    CHECK_FALSE(lock.try_acquire());
+    CHECK_FALSE(named_lock{"x", dir.path()}.try_acquire());
 }
 
 #endif

@@ -15,6 +15,7 @@
 #include <named_lock/named_lock.hpp>
 
 #include "support/others.hpp"
+#include "support/platform.hpp"
 #include "support/temp_dir.hpp"
 #include "support/thrown.hpp"
 
@@ -80,10 +81,10 @@ TEST_CASE("a good name becomes the file's name as it is") {
     temp_dir dir;
     named_lock lock{name, dir.path()};
     CHECK(lock.name() == name);
-    CHECK(lock.path().filename().native() == name + ".lock");
+    CHECK(utf8_of(lock.path().filename()) == name + ".lock");
     const auto guard = lock.acquire();
     std::vector<std::string> files;
-    for (const auto& entry : fs::directory_iterator{dir.path()}) files.push_back(entry.path().filename().native());
+    for (const auto& entry : fs::directory_iterator{dir.path()}) files.push_back(utf8_of(entry.path().filename()));
     CHECK(files == std::vector{name + ".lock"});
 }
 
@@ -95,7 +96,7 @@ TEST_CASE("a name may have 250 bytes, whatever characters they are") {
         REQUIRE(name.size() == 250);
         named_lock lock{name, dir.path()};
         CHECK(lock.acquire());
-        CHECK(fs::exists(dir.path() / (name + ".lock")));
+        CHECK(fs::exists(dir.path() / from_utf8(name + ".lock")));
     }
 }
 
@@ -118,6 +119,7 @@ TEST_CASE("an empty name and the names of directories are refused") {
 }
 
 TEST_CASE("the case of a name counts") {
+    SKIP_ON_WINDOWS("the file system there does not tell upper from lower case");
     temp_dir dir;
     named_lock lower{"name", dir.path()};
     named_lock upper{"NAME", dir.path()};
@@ -141,7 +143,7 @@ TEST_CASE("a name needs no terminating NUL") {
     const std::string_view part = std::string_view{"first second"}.substr(0, 5);
     const named_lock lock{part, "/nowhere/at/all"};
     CHECK(lock.name() == "first");
-    CHECK(lock.path() == "/nowhere/at/all/first.lock");
+    CHECK(lock.path() == fs::absolute("/nowhere/at/all/first.lock"));
 }
 
 TEST_CASE("control characters are refused wherever they are") {

@@ -17,6 +17,7 @@
 #include <named_lock/named_lock.hpp>
 
 #include "support/others.hpp"
+#include "support/platform.hpp"
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 #include "support/thrown.hpp"
@@ -125,6 +126,7 @@ TEST_CASE("two objects of one path are one lock") {
 }
 
 TEST_CASE("a lock is entered again without a look at the disk") {
+    SKIP_ON_WINDOWS("nobody can remove an open lock file there");
     temp_dir dir;
     named_lock lock{"x", dir.path() / "locks"};
     const auto first = lock.acquire();
@@ -195,8 +197,10 @@ TEST_CASE("all spellings of a locks directory are one lock, whether it exists or
     const fs::path real = fs::canonical(dir.path());
     fs::create_directories(real / "sub");
     if (exists) fs::create_directories(real / "sub" / "locks");
-    fs::create_directory_symlink(real / "sub", real / "link_to_parent");
-    fs::create_directory_symlink("sub", real / "relative_link");
+    if (!on_windows) {  // where links take a privilege
+        fs::create_directory_symlink(real / "sub", real / "link_to_parent");
+        fs::create_directory_symlink("sub", real / "relative_link");
+    }
     const in_directory here{real};
 
     named_lock lock{"x", real / "sub" / "locks"};
@@ -209,6 +213,7 @@ TEST_CASE("all spellings of a locks directory are one lock, whether it exists or
           std::string{"relative_link/locks"}, std::string{"link_to_parent/../sub/locks"}, absolute + "/sub/locks/",
           absolute + "/./sub/locks", absolute + "//sub/locks", absolute + "/link_to_parent/locks",
           absolute + "/sub/../relative_link/locks/."}) {
+        if (on_windows && spelling.find("link") != std::string::npos) continue;
         INFO("spelled " << spelling);
         named_lock same{"x", spelling};
         CHECK(same.path() == path);
@@ -216,7 +221,7 @@ TEST_CASE("all spellings of a locks directory are one lock, whether it exists or
         CHECK(same.is_locked());
         CHECK(same.try_acquire());
         CHECK(seen_by_others(same) == seen::exclusive);
-        if (!exists) fs::remove_all(real / "sub" / "locks");
+        if (!exists && !on_windows) fs::remove_all(real / "sub" / "locks");
     }
 }
 
@@ -235,6 +240,7 @@ TEST_CASE("the working directory is a locks directory under each of its names") 
 }
 
 TEST_CASE("a symlink to the locks directory is the same directory") {
+    SKIP_ON_WINDOWS("links take a privilege there");
     temp_dir dir;
     const fs::path real = fs::canonical(dir.path());
     fs::create_directory(real / "locks");

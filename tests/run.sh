@@ -6,11 +6,13 @@ set -eu
 usage() {
     cat <<'TEXT'
 usage: sh tests/run.sh [--preset NAME] [--no-install] [-- CTEST-ARGUMENTS...]
+       sh tests/run.sh --windows [--no-install]
 
 Installs what is missing (on Debian and its kin, with apt-get), then configures, builds and tests named_lock in
 build/NAME, with warnings as errors.
 
   --preset NAME   debug (the default), release, asan, tsan or clang20; see CMakePresets.json
+  --windows       the tests for Windows instead, built with MinGW and run under Wine; see tests/portability.sh
   --no-install    install nothing, take the machine as it is
 TEXT
 }
@@ -20,15 +22,22 @@ fail() { printf 'tests/run.sh: %s\n' "$*" >&2; exit 1; }
 
 preset=debug
 install=yes
+windows=no
 while [ $# -gt 0 ]; do
     case $1 in
         --preset) [ $# -ge 2 ] || fail "--preset needs a name"; preset=$2; shift 2 ;;
+        --windows) windows=yes; shift ;;
         --no-install) install=no; shift ;;
         --help | -h) usage; exit 0 ;;
         --) shift; break ;;
         *) usage >&2; exit 64 ;;
     esac
 done
+if [ "$windows" = yes ]; then
+    set --
+    [ "$install" = yes ] || set -- --no-install
+    exec sh "$(dirname "$0")/portability.sh" "$@" windows
+fi
 case $preset in
     debug | release | asan) compiler=g++ ;;
     tsan | clang20) compiler=clang ;;

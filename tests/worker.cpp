@@ -3,35 +3,14 @@
 //
 // The other process of the tests: a program, and not only a forked child, that does what it is told line by line. See
 // support/worker_protocol.hpp for what it understands.
-#include <fcntl.h>
-#include <grp.h>
-#include <poll.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#if defined(__linux__)
-#include <sys/inotify.h>
-#include <sys/prctl.h>
-#endif
-
-#include <array>
-#include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <functional>
 #include <iostream>
-#include <iterator>
 #include <map>
-#include <optional>
-#include <sstream>
 #include <string>
-#include <string_view>
-#include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -39,7 +18,13 @@
 
 #include "support/counter_file.hpp"
 #include "support/safety_net.hpp"
+#include "support/worker_command.hpp"
 #include "support/worker_protocol.hpp"
+#if defined(_WIN32)
+#include "support/worker_windows.hpp"
+#else
+#include "support/worker_posix.hpp"
+#endif
 
 namespace {
 
@@ -47,67 +32,6 @@ using namespace nlock_test;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 using nlock::named_lock;
-
-// ---- the conversation ----
-
-/// Nothing that is blocked, in a lock or elsewhere, outlives the test that has started it.
-void end_with_input() {
-    std::thread{[] {
-        pollfd input{STDIN_FILENO, 0, 0};  // only for its end: the lines are for main()
-        while (::poll(&input, 1, -1) <= 0) {
-        }
-        std::_Exit(exit_orphaned);
-    }}.detach();
-}
-
-/// Byte by byte: what follows the line may be for a forked child or for the program that this one becomes.
-std::optional<std::string> read_line() {
-    std::string line;
-    for (char c = 0; ::read(STDIN_FILENO, &c, 1) == 1; line += c) {
-        if (c == '\n') return line;
-    }
-    return std::nullopt;
-}
-
-/// In one piece and at once, so that no forked child has a part of it in a buffer.
-void say(std::string line) {
-    line += '\n';
-    if (::write(STDOUT_FILENO, line.data(), line.size()) < 0) std::_Exit(exit_orphaned);
-}
-
-void check(bool success, const char* what) {
-    if (!success) throw std::system_error{errno, std::generic_category(), what};
-}
-
-/// What follows the verb in a command.
-class arguments {
-  public:
-    explicit arguments(const std::string& text) : text_{text} {}
-
-    std::string word() {
-        std::string result;
-        text_ >> result;
-        return result;
-    }
-    long number(int base = 10) {
-        const std::string digits = word();
-        long result = 0;
-        const auto end = digits.data() + digits.size();
-        if (std::from_chars(digits.data(), end, result, base).ptr != end || digits.empty()) {
-            throw std::invalid_argument{"'" + digits + "' is not a number"};
-        }
-        return result;
-    }
-    std::string rest() {
-        std::string result;
-        std::getline(text_ >> std::ws, result);
-        return result;
-    }
-    std::vector<std::string> words() { return {std::istream_iterator<std::string>{text_}, {}}; }
-
-  private:
-    std::istringstream text_;
-};
 
 // ---- what it has ----
 
@@ -171,81 +95,7 @@ std::string count_holds() {
     return "ok\t" + std::to_string(count);
 }
 
-std::string become(const std::string& uid_in_words) {
-    const auto uid = static_cast<uid_t>(std::stoul(uid_in_words));
-    check(::setgroups(0, nullptr) == 0, "setgroups");
-    check(::setgid(uid) == 0, "setgid");
-    check(::setuid(uid) == 0, "setuid");
-#if defined(__linux__)
-    // What setuid takes away, and tests and sanitizers need: a look into its own /proc/self.
-    check(::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0, "prctl");
-#endif
-    return "ok";
-}
-
-std::string limit_descriptors(long count) {
-    rlimit limit{};
-    check(::getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
-    limit.rlim_cur = static_cast<rlim_t>(count);
-    check(::setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
-    return "ok";
-}
-
-std::string take_inotify() {
-    long count = 0;
-#if defined(__linux__)
-    while (::inotify_init1(IN_CLOEXEC) >= 0) ++count;
-    check(errno == EMFILE, "inotify_init1");
-    // The limit of the user it was, and not that of open files: there is room for one more.
-    const int file = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    check(file >= 0, "open");
-    ::close(file);
-#endif
-    return "ok\t" + std::to_string(count);
-}
-
-/// The child speaks on; its parent is deaf until the child has ended.
-std::string fork_speaking() {
-    const pid_t child = ::fork();
-    check(child >= 0, "fork");
-    if (child == 0) {
-        end_with_input();
-        return "ok\t" + std::to_string(::getpid());
-    }
-    int status = 0;
-    check(::waitpid(child, &status, 0) == child, "waitpid");
-    return "child\t" + std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
-}
-
-std::string fork_silent() {
-    const pid_t child = ::fork();
-    check(child >= 0, "fork");
-    if (child != 0) return "ok\t" + std::to_string(child);
-    end_with_input();
-    for (;;) ::pause();
-}
-
-std::string files() {
-    std::string answer = "ok";
-#if defined(__linux__)
-    for (const auto& entry : fs::directory_iterator{"/proc/self/fd"}) {
-        std::error_code ignored;
-        const fs::path target = fs::read_symlink(entry.path(), ignored);
-        if (!target.empty()) answer += "\t" + target.string();
-    }
-#endif
-    return answer;
-}
-
-[[noreturn]] void become(std::vector<std::string> words) {
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    ::execvp(argv[0], argv.data());
-    throw std::system_error{errno, std::generic_category(), "exec"};
-}
-
-const std::map<std::string, std::function<std::string(arguments)>> commands{
+const worker_commands commands{
     {"acquire", [](arguments a) { return acquire(std::move(a), &named_lock::acquire); }},
     {"acquire_shared", [](arguments a) { return acquire(std::move(a), &named_lock::acquire_shared); }},
     {"try", [](arguments a) { return try_it(std::move(a), &named_lock::try_acquire); }},
@@ -271,23 +121,17 @@ const std::map<std::string, std::function<std::string(arguments)>> commands{
          for (auto& [name, lock] : known_locks) lock.release(true);
          return "ok";
      }},
-    {"as_user", [](arguments a) { return become(a.word()); }},
-    {"umask", [](arguments a) { return ::umask(static_cast<mode_t>(a.number(8))), "ok"; }},
     {"chdir", [](arguments a) { return fs::current_path(a.rest()), "ok"; }},
-    {"limit_descriptors", [](arguments a) { return limit_descriptors(a.number()); }},
-    {"take_inotify", [](const arguments&) { return take_inotify(); }},
     {"cut_net", [](arguments a) { return net_cut_from = std::chrono::microseconds{a.number()}, "ok"; }},
     {"net_cuts", [](const arguments&) { return "ok\t" + std::to_string(net_cuts); }},
-    {"fork", [](const arguments&) { return fork_speaking(); }},
-    {"fork_silent", [](const arguments&) { return fork_silent(); }},
-    {"files", [](const arguments&) { return files(); }},
-    {"exec", [](arguments a) -> std::string { become(a.words()); }},
 };
 
 std::string obey(const std::string& line) {
     arguments args{line};
-    const auto command = commands.find(args.word());
-    if (command == commands.end()) {
+    const std::string verb = args.word();
+    const worker_commands& known = commands.count(verb) != 0 ? commands : system_commands;
+    const auto command = known.find(verb);
+    if (command == known.end()) {
         std::cerr << "worker: unknown command: " << line << std::endl;
         std::_Exit(exit_unknown_command);
     }

@@ -15,4 +15,4 @@ done
 for pid in $pids; do
     wait "$pid" || fail "an instance ended with status $?"
 done
-[ $# -lt 4 ] || [ "$(cat "$3")" = "$4" ] || fail "$3 has $(cat "$3"), not $4"
+[ $# -lt 4 ] || [ "$(tr -d '\r' <"$3")" = "$4" ] || fail "$3 has $(cat "$3"), not $4"

@@ -2,9 +2,6 @@
 // Copyright (c) 2026 The named_lock authors
 #pragma once
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -14,19 +11,21 @@
 #include <system_error>
 #include <thread>
 
+#if defined(_WIN32)
+#include "support/unbuffered_file_windows.hpp"
+#else
+#include "support/unbuffered_file_posix.hpp"
+#endif
+
 namespace nlock_test {
 
 /// A number in a file, twice: in two steps made one larger. Without a lock around each use, numbers get lost and the
 /// two halves are seen to differ. interop/peer.py does the same.
 class counter_file {
   public:
-    explicit counter_file(const std::filesystem::path& path)
-        : fd_{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)} {
-        if (fd_ < 0) throw std::system_error{errno, std::generic_category(), "open " + path.string()};
+    explicit counter_file(const std::filesystem::path& path) : file_{path} {
+        if (!file_.is_open()) throw std::system_error{errno, std::generic_category(), "open " + path.string()};
     }
-    counter_file(const counter_file&) = delete;
-    counter_file& operator=(const counter_file&) = delete;
-    ~counter_file() { ::close(fd_); }
 
     /// False: somebody else was in it, too.
     bool add_one() {
@@ -51,23 +50,23 @@ class counter_file {
   private:
     static constexpr std::size_t width = 8;
 
-    [[nodiscard]] long read(int half) const {
+    [[nodiscard]] long read(std::size_t half) const {
         std::array<char, width + 1> text{};
-        if (::pread(fd_, text.data(), width, half * off_t{width}) < 0) fail("read");
+        if (file_.read(text.data(), width, half * width) < 0) fail("read");
         return std::strtol(text.data(), nullptr, 10);
     }
 
-    void write(int half, long value) const {
+    void write(std::size_t half, long value) const {
         std::string text = std::to_string(value);
         text.insert(0, width - text.size(), '0');
-        if (::pwrite(fd_, text.data(), width, half * off_t{width}) != ssize_t{width}) fail("write");
+        if (file_.write(text.data(), width, half * width) != static_cast<long>(width)) fail("write");
     }
 
     [[noreturn]] static void fail(const char* what) {
         throw std::system_error{errno, std::generic_category(), std::string{what} + " the counter"};
     }
 
-    int fd_;
+    unbuffered_file file_;
 };
 
 }  // namespace nlock_test

@@ -17,6 +17,13 @@ inline constexpr bool on_windows = true;
 inline constexpr bool on_windows = false;
 #endif
 
+/// Whether named_lock::holders() can tell.
+#if defined(__linux__)
+inline constexpr bool tells_holders = true;
+#else
+inline constexpr bool tells_holders = false;
+#endif
+
 inline std::string utf8_of(const std::filesystem::path& path) {
     const auto text = path.u8string();  // of char8_t in C++20
     return {text.begin(), text.end()};

@@ -156,9 +156,11 @@ class process {
     static std::wstring command_line(const std::vector<std::string>& command) {
         std::wstring line;
         for (const std::string& argument : command) {
+            std::filesystem::path word = from_utf8(argument);
+            if (line.empty() && word.has_parent_path()) word = std::filesystem::absolute(word);  // with backslashes
             line += line.empty() ? L"\"" : L" \"";
             std::size_t backslashes = 0;
-            for (const wchar_t c : from_utf8(argument).native()) {
+            for (const wchar_t c : word.native()) {
                 if (c == L'"') line.append(backslashes + 1, L'\\');
                 backslashes = c == L'\\' ? backslashes + 1 : 0;
                 line += c;

@@ -81,6 +81,7 @@ NAMED_LOCK_WINDOWS_API dword __stdcall FormatMessageW(dword flags, const void* s
 NAMED_LOCK_WINDOWS_API dword __stdcall GetFileAttributesW(const wchar_t*);
 NAMED_LOCK_WINDOWS_API int __stdcall GetFileInformationByHandle(void*, _BY_HANDLE_FILE_INFORMATION*);
 NAMED_LOCK_WINDOWS_API dword __stdcall GetFinalPathNameByHandleW(void*, wchar_t* buffer, dword size, dword flags);
+NAMED_LOCK_WINDOWS_API dword __stdcall GetFullPathNameW(const wchar_t*, dword size, wchar_t* buffer, wchar_t** name);
 NAMED_LOCK_WINDOWS_API dword __stdcall GetLastError();
 NAMED_LOCK_WINDOWS_API HINSTANCE__* __stdcall GetModuleHandleW(const wchar_t*);
 NAMED_LOCK_WINDOWS_API std::intptr_t(__stdcall* __stdcall GetProcAddress(HINSTANCE__*, const char*))();

@@ -107,10 +107,10 @@ class lock_registry {
             throw lock_error{std::errc::invalid_argument, "use as locks directory", locks_dir, "it contains a NUL"};
         }
         std::error_code error;
-        const fs::path absolute = fs::absolute(locks_dir.empty() ? fs::path{"."} : locks_dir, error);
+        const fs::path absolute = absolute_path(locks_dir.empty() ? fs::path{"."} : locks_dir, error);
         if (error) throw lock_error{error, "resolve", locks_dir};
         if (is_known_resolved(absolute)) return absolute.native();
-        const fs::path resolved = fs::weakly_canonical(absolute, error);
+        const fs::path resolved = canonical_directory(absolute, error);
         if (error) return absolute.lexically_normal().native();  // acquiring will say why it cannot be searched
         if (resolved.native() == absolute.native() && fs::exists(resolved, error)) {
             const std::scoped_lock lock{mutex_};

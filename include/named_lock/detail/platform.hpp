@@ -14,6 +14,8 @@
 //                                                when what is there cannot be a lock file
 //   holders_of(path, method)                     who holds it; empty when nobody does or it cannot be told
 //   release_watch                                wakes a waiter when the file is closed, moved or deleted, see below
+//   absolute_path(path, error)                   as the working directory makes it
+//   canonical_directory(path, error)             the one name of an absolute path, as far as it exists
 //   append_utf8(path, name)                      to a native path, a name in UTF-8
 //   NAMED_LOCK_ONE_PER_PROCESS                   on what several shared libraries of a process must have in common
 //   fork_generation()                            grows by one in each forked child; a plain load

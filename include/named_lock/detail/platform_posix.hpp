@@ -45,6 +45,14 @@ inline constexpr bool flock_ignores_fcntl = false;
 /// Where a writer that waits for a flock leaves its mark, by the other kind of lock: no file is that long.
 inline constexpr off_t writer_mark = (std::numeric_limits<off_t>::max)() - 1;
 
+inline std::filesystem::path absolute_path(const std::filesystem::path& path, std::error_code& error) {
+    return std::filesystem::absolute(path, error);
+}
+
+inline std::filesystem::path canonical_directory(const std::filesystem::path& path, std::error_code& error) {
+    return std::filesystem::weakly_canonical(path, error);
+}
+
 inline void append_utf8(std::filesystem::path::string_type& path, std::string_view name) { path.append(name); }
 
 [[noreturn]] inline void fail(int error, std::string_view operation, const std::filesystem::path& path) {

@@ -10,7 +10,6 @@
 // here, the next one would create a new file of that name, and lock it, beside a live holder.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -18,7 +17,6 @@
 #include <filesystem>
 #include <limits>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -26,6 +24,7 @@
 #include <named_lock/detail/api_windows.hpp>
 #include <named_lock/detail/deadline.hpp>
 #include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/path_windows.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/options.hpp>
 
@@ -36,61 +35,6 @@ namespace nlock::detail {
 
 constexpr std::uint32_t fork_generation() noexcept { return 0; }
 inline void install_fork_handlers(void (*)(), void (*)()) noexcept {}
-
-inline void append_utf8(std::filesystem::path::string_type& path, std::string_view name) {
-    constexpr unsigned utf8 = 65001;
-    const auto size = static_cast<int>(name.size());
-    const std::size_t end = path.size();
-    path.resize(end + name.size());  // UTF-16 never has more units
-    const int wide = windows::MultiByteToWideChar(utf8, 0, name.data(), size, &path[end], size);
-    path.resize(end + static_cast<std::size_t>(wide));
-}
-
-/// `error` in the system's words, in UTF-8, and as a number that can be searched for: "Access is denied. (error 5)".
-inline std::string words_of(windows::dword error) {
-    std::array<wchar_t, 512> words;
-    windows::dword size = windows::FormatMessageW(windows::from_system | windows::ignore_inserts, nullptr, error, 0,
-                                                  words.data(), static_cast<windows::dword>(words.size()), nullptr);
-    while (size > 0 && (words[size - 1] == L'\r' || words[size - 1] == L'\n' || words[size - 1] == L' ')) --size;
-    const std::string number = "error " + std::to_string(error);
-    if (size == 0) return number;
-    return text_of(std::filesystem::path{std::wstring{words.data(), size}}) + " (" + number + ")";
-}
-
-/// A lock_error with such words: those of std::system_category are in the code page of the process, or in older
-/// MinGWs the words for an errno of that number.
-class windows_error : public lock_error {
-  public:
-    windows_error(windows::dword error, std::string_view operation, const std::filesystem::path& path)
-        : lock_error{std::error_code{static_cast<int>(error), std::system_category()},
-                     path,
-                     failure_message(operation, path, words_of(error)),
-                     {}} {}
-};
-
-/// `path` for the system. Paths of more than 259 characters, directories of more than 247, are understood only in the
-/// extended form, which takes no relative path and no slash (learn.microsoft.com, "Maximum Path Length Limitation").
-class native_name {
-  public:
-    explicit native_name(const std::filesystem::path& path) : name_{path.c_str()} {
-        constexpr std::size_t longest = 247;
-        const std::wstring_view plain = path.native();
-        if (plain.size() <= longest || plain.substr(0, 4) == LR"(\\?\)" || plain.substr(0, 4) == LR"(\\.\)") return;
-        const bool is_remote = plain.substr(0, 2) == LR"(\\)";
-        extended_ = is_remote ? LR"(\\?\UNC)" : LR"(\\?\)";
-        extended_.append(is_remote ? plain.substr(1) : plain);
-        std::replace(extended_.begin(), extended_.end(), L'/', L'\\');
-        name_ = extended_.c_str();
-    }
-    native_name(const native_name&) = delete;
-    native_name& operator=(const native_name&) = delete;
-
-    [[nodiscard]] const wchar_t* get() const noexcept { return name_; }
-
-  private:
-    std::wstring extended_;
-    const wchar_t* name_;
-};
 
 /// Which file it is, whatever path leads to it.
 struct file_identity {
@@ -188,23 +132,6 @@ inline bool is_being_deleted() noexcept {
     return ask != nullptr && ask() == windows::status_delete_pending;
 }
 
-inline bool names_directory(const std::filesystem::path& path) {
-    const windows::dword attributes = windows::GetFileAttributesW(native_name{path}.get());
-    return attributes != windows::no_attributes && (attributes & windows::directory) != 0;
-}
-
-/// Creates a directory and its parents. Not std::filesystem's: that one cannot take long paths everywhere.
-inline void make_directories(const std::filesystem::path& path) {
-    if (windows::CreateDirectoryW(native_name{path}.get(), nullptr) != 0) return;
-    windows::dword error = windows::GetLastError();
-    if (error == windows::path_not_found && path.has_relative_path() && path != path.parent_path()) {
-        make_directories(path.parent_path());
-        if (windows::CreateDirectoryW(native_name{path}.get(), nullptr) != 0) return;
-        error = windows::GetLastError();
-    }
-    if (!names_directory(path)) throw windows_error{error, "create directory", path};
-}
-
 inline file_handle open_lock_file(const std::filesystem::path& path, std::optional<std::filesystem::perms> = {}) {
     // A peer's deletion that is just going on may be reported as a refusal for a moment (tox-dev/filelock#705), so a
     // refusal must last for a while to be believed.
@@ -239,7 +166,7 @@ inline file_handle open_lock_file(const std::filesystem::path& path, std::option
 struct lock_range : windows::overlapped {
     static constexpr std::uint64_t lock = 0;
     /// Where a writer that waits leaves its mark, shared with other writers: no file is that long.
-    static constexpr std::uint64_t writer_mark = std::numeric_limits<std::int64_t>::max() - 1;
+    static constexpr std::uint64_t writer_mark = (std::numeric_limits<std::int64_t>::max)() - 1;
 
     explicit lock_range(std::uint64_t at) noexcept {
         offset = static_cast<windows::dword>(at);
@@ -251,21 +178,24 @@ struct lock_range : windows::overlapped {
     void unlock(const file_handle& file) noexcept { windows::UnlockFileEx(file.get(), 0, 1, 0, get()); }
 };
 
-inline bool try_lock_file(file_handle& file, lock_kind kind, lock_method, const std::filesystem::path& path) {
-    if (!file.is_within_reach()) file = open_lock_file(path);
-    if (!file.is_within_reach()) return false;
-    const windows::dword how = kind == lock_kind::shared ? windows::lock_shared : windows::lock_exclusive;
-    if (lock_range{lock_range::lock}.try_lock(file, how)) return true;
-    const windows::dword error = windows::GetLastError();
-    if (error == windows::lock_violation) return false;
-    throw windows_error{error, "lock", path};
-}
-
 /// Wakes one of the waiters, if there are any: only then is there an event.
 inline void announce_release(const file_handle& file) noexcept {
     const windows::handle released{
         windows::OpenEventW(windows::modify_state, 0, release_event_name{file.identity()}.get())};
     if (released) windows::SetEvent(released.get());
+}
+
+inline bool try_lock_file(file_handle& file, lock_kind kind, lock_method, const std::filesystem::path& path) {
+    if (!file.is_within_reach()) file = open_lock_file(path);
+    if (!file.is_within_reach()) return false;
+    const windows::dword how = kind == lock_kind::shared ? windows::lock_shared : windows::lock_exclusive;
+    if (lock_range{lock_range::lock}.try_lock(file, how)) {
+        if (kind == lock_kind::shared) announce_release(file);  // that woke this one: the next one may share it
+        return true;
+    }
+    const windows::dword error = windows::GetLastError();
+    if (error == windows::lock_violation) return false;
+    throw windows_error{error, "lock", path};
 }
 
 inline void unlock_file(file_handle& file, lock_method) noexcept {

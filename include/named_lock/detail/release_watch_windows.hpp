@@ -6,8 +6,8 @@
 // of this library sets a named event, which exists while somebody waits. Other programs, and the system for a process
 // that was killed, set none: the waiter polls as well.
 //
-// The event resets itself as it wakes one waiter. One that was woken and leaves passes the turn on: it may not have
-// taken the lock, or only have shared it.
+// The event resets itself as it wakes one waiter. One that was woken and leaves passes the turn on, as it may not have
+// taken the lock; one that shares the lock has passed it on before (try_lock_file).
 #pragma once
 
 #include <algorithm>
@@ -32,6 +32,7 @@ class release_watch {
     }
 
     bool watch(const std::filesystem::path& path) {
+        unwatch();
         windows::dword ignored = 0;
         const auto file = identity_at(path, ignored);
         if (file) releases_ = create_event(release_event_name{*file}.get());
