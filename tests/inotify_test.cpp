@@ -116,6 +116,36 @@ TEST_CASE("a waiter that can watch nothing gets the lock by polling") {
     }
 }
 
+TEST_CASE("a kernel without inotify gives a correct lock") {
+    temp_dir dir;
+    const auto file = dir.path() / "counter";
+    std::list<worker> workers;
+    for (int i = 0; i < 3; ++i) {
+        workers.emplace_back(dir);
+        if (workers.back().ask("forbid_inotify") != "ok") SKIP_TEST("no system call can be made to fail here");
+    }
+    worker& holder = workers.front();
+    worker& waiter = workers.back();
+    for (const char* how : {"acquire -1 x", "acquire 60000 x", "acquire_shared -1 x"}) {
+        holder.tell("acquire -1 x");
+        waiter.let_wait(how);
+        CHECK(waiter.is_silent());
+        CHECK(watches_of(waiter.pid()) == 0);
+        holder.tell("release");
+        CHECK(waiter.read_line() == "ok");
+        waiter.tell("release");
+    }
+    holder.tell("acquire -1 x");
+    waiter.let_wait("acquire 5 x");
+    CHECK(split(waiter.read_line())[0] == "timeout");
+    holder.tell("release");
+
+    constexpr int times = 300;
+    for (worker& w : workers) w.write_line("count " + std::to_string(times) + " " + file.string() + " x");
+    for (worker& w : workers) CHECK(w.read_line() == "ok");
+    CHECK(counter_file{file}.value() == 3 * times);
+}
+
 TEST_CASE("a waiter that polls keeps its time-out, and uses little processor time") {
     if (!may_limit(limits[0])) SKIP_TEST(cannot_limit);
     constexpr std::chrono::milliseconds observed{500};

@@ -22,15 +22,9 @@
 #include <unistd.h>
 #endif
 #if defined(__linux__)
-#include <array>
 #include <cerrno>
-#include <cstddef>
-#include <linux/filter.h>
 #include <linux/magic.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
 #endif
 
 #include <named_lock/named_lock.hpp>
@@ -41,6 +35,9 @@
 #include "support/thrown.hpp"
 #if !defined(_WIN32)
 #include "support/child.hpp"
+#endif
+#if defined(__linux__)
+#include "support/seccomp.hpp"
 #endif
 
 namespace {
@@ -249,25 +246,6 @@ TEST_CASE("a mount is found by its number, whatever its line holds") {
         CHECK(found.locks_stay_here == e.stays_with_flock);
         CHECK(volume_in(mounts, e.id, lock_method::fcntl).locks_stay_here == e.stays_with_fcntl);
     }
-}
-
-/// From now on flock(2), and F_OFD_SETLK, do nothing in this process and its children, and answer with `code`: 0 is
-/// what a file system says that grants everything to everybody. False: this system cannot do that.
-bool answer_locks_with(unsigned code) {
-    constexpr auto jump = static_cast<unsigned short>(BPF_JMP | BPF_JEQ | BPF_K);
-    constexpr auto load = static_cast<unsigned short>(BPF_LD | BPF_W | BPF_ABS);
-    constexpr auto answer = static_cast<unsigned short>(BPF_RET | BPF_K);
-    std::array<sock_filter, 7> program{{
-        {load, 0, 0, offsetof(seccomp_data, nr)},
-        {jump, 3, 0, SYS_flock},
-        {jump, 0, 3, SYS_fcntl},
-        {load, 0, 0, offsetof(seccomp_data, args) + sizeof(__u64)},  // its low half, on a little-endian machine
-        {jump, 0, 1, F_OFD_SETLK},
-        {answer, 0, 0, SECCOMP_RET_ERRNO | code},
-        {answer, 0, 0, SECCOMP_RET_ALLOW},
-    }};
-    const sock_fprog filter{program.size(), program.data()};
-    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 TEST_CASE("probe sees through a file system that grants every lock to everybody") {

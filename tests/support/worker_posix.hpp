@@ -14,6 +14,8 @@
 #if defined(__linux__)
 #include <sys/inotify.h>
 #include <sys/prctl.h>
+
+#include "support/seccomp.hpp"
 #endif
 
 #include <cerrno>
@@ -93,6 +95,13 @@ inline std::string take_inotify() {
     return "ok\t" + std::to_string(count);
 }
 
+inline std::string forbid_inotify() {
+#if defined(__linux__)
+    if (!answer_inotify_with(ENOSYS) || ::inotify_init1(IN_CLOEXEC) != -1 || errno != ENOSYS) return "impossible";
+#endif
+    return "ok";
+}
+
 /// The child speaks on; its parent is deaf until the child has ended.
 inline std::string fork_speaking() {
     const pid_t child = ::fork();
@@ -139,6 +148,7 @@ inline const worker_commands system_commands{
     {"umask", [](arguments a) { return ::umask(static_cast<mode_t>(a.number(8))), "ok"; }},
     {"limit_descriptors", [](arguments a) { return limit_descriptors(a.number()); }},
     {"take_inotify", [](const arguments&) { return take_inotify(); }},
+    {"forbid_inotify", [](const arguments&) { return forbid_inotify(); }},
     {"fork", [](const arguments&) { return fork_speaking(); }},
     {"fork_silent", [](const arguments&) { return fork_silent(); }},
     {"files", [](const arguments&) { return files(); }},

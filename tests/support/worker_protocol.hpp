@@ -19,6 +19,7 @@
 //   forget                   as release(true) of each lock that it has named            ok
 //   as_user UID, umask OCTAL, chdir PATH, limit_descriptors N                           ok
 //   take_inotify             all inotify instances that its user may have               ok N
+//   forbid_inotify           as a kernel that was built without it                     ok, impossible
 //   cut_net US               see safety_net.hpp: what it sleeps for reports lasts for ever, from US on    ok
 //   net_cuts                 how often that has happened                                ok N
 //   fork                     a child takes over the conversation, and when it has ended,

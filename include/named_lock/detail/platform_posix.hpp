@@ -119,7 +119,7 @@ inline file_handle open_lock_file(const std::filesystem::path& path,
             std::filesystem::create_directories(path.parent_path(), failed);
             std::error_code unknown;
             if (failed && !std::filesystem::is_directory(path.parent_path(), unknown)) {
-                throw lock_error{failed, "create directory", path.parent_path()};
+                throw lock_error{failed, "create the directory of", path};
             }
         }
     }
