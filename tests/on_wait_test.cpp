@@ -110,6 +110,27 @@ TEST_CASE("on_wait is called once however often the waiter wakes up") {
     CHECK(calls == 1);
 }
 
+/// A clock that runs slow, as one that is set back again and again.
+struct slow_clock {
+    using duration = std::chrono::nanoseconds;
+    using rep = duration::rep;
+    using period = duration::period;
+    using time_point = std::chrono::time_point<slow_clock>;
+    [[maybe_unused]] static constexpr bool is_steady = false;
+    static time_point now() { return time_point{std::chrono::steady_clock::now().time_since_epoch() / 4}; }
+};
+
+TEST_CASE("on_wait is called once although the clock of the deadline is set back") {
+    temp_dir dir;
+    int calls = 0;
+    auto lock = lock_with(dir, [&](const lock_wait&) { ++calls; });
+    const foreign_hold foreign{lock};
+    CHECK_FALSE(lock.try_lock_until(slow_clock::now() + 20ms));
+    CHECK(calls == 1);
+    CHECK_FALSE(lock.try_lock_shared_until(slow_clock::now() + 20ms));
+    CHECK(calls == 2);
+}
+
 TEST_CASE("on_wait is not called by an acquisition that need not wait") {
     temp_dir dir;
     int calls = 0;
@@ -283,6 +304,32 @@ TEST_CASE("on_wait may end the hold that is waited for") {
     held = lock.acquire();
     CHECK(in_another_thread([&] { return static_cast<bool>(lock.acquire()); }));
     CHECK_FALSE(held);
+}
+
+TEST_CASE("an acquisition whose on_wait has acquired the lock enters it again") {
+    temp_dir dir;
+    std::list<foreign_hold> foreign;
+    event is_inside;
+    event other_waits;
+    guard own;
+    auto lock = lock_with(dir, [&](const lock_wait&) {
+        foreign.clear();
+        own = named_lock{"x", dir.path()}.acquire();
+        is_inside.happen();
+        (void)other_waits.wait();  // and is at the front of the queue by then
+        std::this_thread::sleep_for(a_while);
+    });
+    auto others_lock = lock_with(dir, [&](const lock_wait&) { other_waits.happen(); });
+    foreign.emplace_back(lock);
+    task waiter{[&] {
+        const bool entered = static_cast<bool>(lock.try_acquire(patience / 4)) && lock.lock_count() == 2;
+        own.release();
+        return entered;
+    }};
+    REQUIRE(is_inside.wait());
+    task other{[&] { return static_cast<bool>(others_lock.acquire()); }};
+    CHECK(waiter.get());
+    CHECK(other.get());
 }
 
 TEST_CASE("a lock that is freed during on_wait is acquired right after it") {

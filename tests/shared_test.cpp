@@ -325,6 +325,39 @@ TEST_CASE("a writer gets in although readers come and go all the time") {
     for (auto& r : readers) r.get();
 }
 
+TEST_CASE("a reader lets a writer that waits in its process go first only for a while") {
+    // For ever would be a deadlock: of a holder that waits for the reader, or that is the reader itself.
+    temp_dir dir;
+    const bool held_here = GENERATE(true, false);
+    const bool reentrant = GENERATE(true, false);
+    CAPTURE(held_here, reentrant);
+    nlock::lock_options options;
+    options.locks_dir = dir.path();
+    options.poll_interval = 1h;
+    options.reentrant = reentrant;
+    named_lock lock{"x", options};
+    guard held;
+    std::list<foreign_hold> foreign;
+    if (held_here) {
+        held = lock.acquire_shared();
+    } else {
+        foreign.emplace_back(lock, hold_kind::shared);
+    }
+    event writer_waits;
+    auto writers_lock = announcing(dir, writer_waits);
+    task writer{[&] { return static_cast<bool>(writers_lock.acquire()); }};
+    REQUIRE(writer_waits.wait());
+    CHECK(writer.is_blocked());
+    std::list<task<bool>> readers;
+    for (int i = 0; i < 3; ++i) readers.emplace_back([&] { return static_cast<bool>(lock.acquire_shared()); });
+    if (!reentrant) CHECK(lock.try_acquire_shared(patience));
+    for (auto& reader : readers) CHECK(reader.get());
+    CHECK(writer.is_blocked());
+    held.release();
+    foreign.clear();
+    CHECK(writer.get());
+}
+
 TEST_CASE("a try for a shared hold succeeds beside shared holds even if a writer waits") {
     temp_dir dir;
     named_lock lock{"x", dir.path()};

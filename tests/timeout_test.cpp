@@ -381,6 +381,8 @@ TEMPLATE_TEST_CASE("a time-out that is no number is an invalid argument", "", fl
     CHECK_THROWS_AS(lock.acquire_shared(nan), std::invalid_argument);
     CHECK_THROWS_AS(lock.try_acquire_shared(nan), std::invalid_argument);
     CHECK_THROWS_AS(lock.try_lock_for(nan), std::invalid_argument);
+    using time_of_nan = std::chrono::time_point<steady_clock, duration<TestType>>;
+    CHECK_THROWS_AS(lock.try_lock_until(time_of_nan{nan}), std::invalid_argument);
     CHECK_THROWS_AS(lock.try_lock_shared_for(nan), std::invalid_argument);
     CHECK_THROWS_AS(nlock::acquire_all({lock}, nan), std::invalid_argument);
     CHECK_FALSE(std::filesystem::exists(dir.path() / "locks"));

@@ -163,7 +163,7 @@ TEST_CASE("a Windows error has the system's words and its number") {
     const fs::path nowhere{"\\\\?\\Q:\\locks"};
     const auto e = thrown_by<nlock::lock_error>([&] { (void)named_lock{"x", nowhere}.acquire(); });
     CHECK(e.code().category() == std::system_category());
-    CHECK_THAT(e.what(), ContainsSubstring("cannot create directory ") &&
+    CHECK_THAT(e.what(), ContainsSubstring("cannot create the directory of ") &&
                              ContainsSubstring(" (error " + std::to_string(e.code().value()) + ")"));
 }
 

@@ -157,7 +157,8 @@ class named_lock {
 
     // ---- the face of the standard library ----
 
-    /// As acquire(), without a guard: unlock() must follow.
+    /// As acquire(), without a guard: unlock() must follow, through any object of this path. Until then it is held, even
+    /// if all these objects go.
     void lock() { (void)take_or_throw(exclusive, timeout(), detail::given_up_by::unlock, nullptr); }
     [[nodiscard]] bool try_lock() { return take(exclusive, one_attempt); }
     template <class Rep, class Period>
@@ -223,8 +224,9 @@ class named_lock {
     }
 
     std::pair<detail::outcome, detail::ticket> take(detail::lock_kind kind, std::chrono::nanoseconds timeout,
-                                                    detail::given_up_by end, const detail::stop_signal* stop) {
-        const detail::request request{kind, end, timeout, *options_, owner(), stop};
+                                                    detail::given_up_by end, const detail::stop_signal* stop,
+                                                    bool has_told = false) {
+        const detail::request request{kind, end, timeout, *options_, owner(), stop, has_told};
         detail::acquisition acquisition{*state_, request};
         const detail::outcome outcome = acquisition.run();
         return {outcome, acquisition.hold()};
@@ -238,15 +240,16 @@ class named_lock {
         return hold;
     }
 
-    bool take(detail::lock_kind kind, std::chrono::nanoseconds timeout) {
-        return take(kind, timeout, detail::given_up_by::unlock, nullptr).first == detail::outcome::acquired;
+    bool take(detail::lock_kind kind, std::chrono::nanoseconds timeout, bool has_told = false) {
+        const auto end = detail::given_up_by::unlock;
+        return take(kind, timeout, end, nullptr, has_told).first == detail::outcome::acquired;
     }
 
     template <class Clock, class Duration>
     bool take_until(detail::lock_kind kind, std::chrono::time_point<Clock, Duration> time) {
-        for (;;) {  // again if the clock was set back meanwhile
+        for (bool again = false;; again = true) {  // if the clock was set back meanwhile
             const std::chrono::nanoseconds left = detail::time_until(time);
-            if (take(kind, left)) return true;
+            if (take(kind, left, again)) return true;
             if (left == std::chrono::nanoseconds::zero()) return false;
         }
     }

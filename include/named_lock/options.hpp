@@ -21,7 +21,7 @@ inline constexpr std::chrono::nanoseconds forever{-1};
 /// another pid namespace cannot be shown, and a forked child may share the hold.
 struct lock_holder {
     std::int64_t pid;
-    std::string process;  ///< short name as the system gives it ("report"), may be empty
+    std::string process = {};  ///< short name as the system gives it ("report"), may be empty
 };
 
 /// What on_wait is told. Valid during the call only.
@@ -47,13 +47,13 @@ struct lock_options {
     std::chrono::milliseconds poll_interval{50};
     /// The mode of a lock file that this lock creates, whatever the umask. Unset: 0666 less the umask. A file that
     /// exists keeps its mode. Whoever may open the file may hold the lock.
-    std::optional<std::filesystem::perms> permissions;
+    std::optional<std::filesystem::perms> permissions = {};
     lock_method method = lock_method::flock;
     /// true: the thread that holds the lock may acquire it again. false: the hold belongs to its guard, not to a
     /// thread; a second acquisition waits even in the same thread, and any thread may give the hold up.
     bool reentrant = true;
     /// Called once by an acquisition that has to wait, in its thread, before it sleeps. What it throws leaves acquire.
-    std::function<void(const lock_wait&)> on_wait;
+    std::function<void(const lock_wait&)> on_wait = {};
 };
 
 }  // namespace nlock

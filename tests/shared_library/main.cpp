@@ -39,6 +39,15 @@ bool try_in_another_thread(lock_user& user) {
     });
 }
 
+/// Before all others: each library has seen one thread then, and not the same one.
+void check_first_threads(lock_user& one, lock_user& other) {
+    in_another_thread([&] {
+        expect(one.try_acquire(), "a free lock is acquired by the first thread of a library");
+        expect(!try_in_another_thread(other), "the first threads of two libraries are two");
+        one.release();
+    });
+}
+
 void check_reentry(lock_user& one, lock_user& other) {
     expect(one.try_acquire(), "a free lock is acquired");
     expect(other.lock_count() == 1, "the other library knows the hold");
@@ -105,6 +114,7 @@ int main() {
     const std::array<std::unique_ptr<lock_user>, 3> users{std::unique_ptr<lock_user>{first::make_user(locks_dir)},
                                                           std::unique_ptr<lock_user>{second::make_user(locks_dir)},
                                                           std::unique_ptr<lock_user>{program::make_user(locks_dir)}};
+    check_first_threads(*users[0], *users[1]);
     for (const auto& one : users) {
         for (const auto& other : users) {
             check_reentry(*one, *other);

@@ -17,6 +17,9 @@ inline constexpr bool on_windows = true;
 inline constexpr bool on_windows = false;
 #endif
 
+/// How often to repeat what a system call takes part in: under Wine each is a conversation between processes.
+constexpr int repetitions(int times) { return on_windows ? times / 10 : times; }
+
 /// Whether named_lock::holders() can tell.
 #if defined(__linux__)
 inline constexpr bool tells_holders = true;

@@ -32,10 +32,12 @@ class acquisition {
         // A single attempt has no later chance.
         if ((request_.is_immediate() || state_.may_overtake()) && try_once(lock)) return outcome::acquired;
         if (request_.is_immediate()) return outcome::timed_out;
-        if (request_.options.on_wait) {
+        if (request_.options.on_wait && !request_.has_told) {
             lock.unlock();
             request_.options.on_wait({state_.path(), holders_of(state_.path(), request_.options.method)});
             lock = state_.enter();
+            ticket_ = state_.enter_again(request_, gives_way_);  // on_wait may have acquired it
+            if (ticket_ != 0) return outcome::acquired;
         }
         return wait(lock);
     }
@@ -53,7 +55,7 @@ class acquisition {
     class place_in_queue : public waiter {
       public:
         place_in_queue(lock_state& state, mutex_lock& lock, const request& request)
-            : waiter{request.stop},
+            : waiter{request},
               backoff{request.options.poll_interval, state.first_rest},
               state_{state},
               lock_{lock} {
@@ -80,7 +82,10 @@ class acquisition {
             if (request_.is_stopped()) return outcome::cancelled;
             // Looked at before the attempt: the last attempt is made when the time is over.
             const bool is_last = deadline_.has_passed();
-            gives_way_ = gives_way_ && !is_last && deadline::clock::now() < self.since + courtesy;
+            if (gives_way_ && (is_last || deadline::clock::now() >= self.since + courtesy)) {
+                gives_way_ = false;
+                state_.pass_writers(self);
+            }
             if (state_.is_front(self) || is_last) {
                 ticket_ = state_.enter_again(request_, gives_way_, &self);
                 if (ticket_ != 0 || try_once(lock)) return outcome::acquired;

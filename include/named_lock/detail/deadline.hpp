@@ -34,13 +34,13 @@ inline std::chrono::nanoseconds to_timeout(std::chrono::nanoseconds time) noexce
     return time < std::chrono::nanoseconds::zero() ? forever : time;
 }
 
-/// How long it is until `time` of any clock, not negative.
+/// How long it is until `time` of any clock, not negative. Throws as to_timeout does.
 template <class Clock, class Duration>
 std::chrono::nanoseconds time_until(std::chrono::time_point<Clock, Duration> time) {
     // Each by itself as long double: a difference, or a comparison, in the finer of the two units can overflow.
     using seconds = std::chrono::duration<long double>;
     const seconds left = seconds{time.time_since_epoch()} - seconds{Clock::now().time_since_epoch()};
-    return left > seconds::zero() ? to_timeout(left) : std::chrono::nanoseconds::zero();
+    return left < seconds::zero() ? std::chrono::nanoseconds::zero() : to_timeout(left);
 }
 
 /// A point on the steady clock, or never. Also never: one that the clock cannot express.

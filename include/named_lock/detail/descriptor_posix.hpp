@@ -172,18 +172,21 @@ class descriptor {
     [[nodiscard]] int get() const noexcept { return generation_ == fork_generation() ? fd_ : -1; }
     explicit operator bool() const noexcept { return get() >= 0; }
 
-    [[gnu::noinline]] void close() noexcept {  // it ends in each destructor: a user's program pays for copies
-        if (const int fd = get(); fd >= 0) {
+    void close() noexcept {
+        if (fd_ >= 0) close_open();
+    }
+
+  private:
+    [[gnu::noinline]] void close_open() noexcept {  // it ends in each destructor: a user's program pays for copies
+        if (const int fd = std::exchange(fd_, -1); generation_ == fork_generation()) {
             const int saved_errno = errno;
             const fork_gate::passage passage{process_fork_gate};
             process_descriptors.remove(fd);
             ::close(fd);  // never again on EINTR or EIO: the number may already be somebody else's (man 2 close)
             errno = saved_errno;
         }
-        fd_ = -1;
     }
 
-  private:
     /// Where the standard streams are closed, a file would take their place, and what is printed would go into it.
     static int above_standard_streams(int fd) noexcept {
         if (fd < 0 || fd > STDERR_FILENO) return fd;

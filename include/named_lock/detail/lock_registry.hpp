@@ -32,14 +32,17 @@ class lock_registry {
 
     /// The one state of <locks_dir>/<name>.lock in this process. Lives as long as somebody has it.
     std::shared_ptr<lock_state> state_of(std::string_view name, const std::filesystem::path& locks_dir) {
-        native_string path = resolve(locks_dir);
+        native_string directory = resolve(locks_dir);
+        if (auto state = latest_if(name, directory)) return state;
+        native_string path = directory;
         path.reserve(path.size() + 1 + name.size() + lock_file_suffix.size());
         if (path.back() != std::filesystem::path::preferred_separator) {
             path += std::filesystem::path::preferred_separator;
         }
         append_utf8(path, name);
         append_utf8(path, lock_file_suffix);
-        std::shared_ptr<lock_state> state;  // outside the mutex: its end locks it
+        std::shared_ptr<lock_state> state;  // outside the mutex, as is the one before it: their end locks it
+        std::shared_ptr<lock_state> before;
         const std::scoped_lock lock{mutex_};
         const auto known = states_.find(path);
         if (known != states_.end()) state = known->second.lock();
@@ -47,6 +50,8 @@ class lock_registry {
             state = std::make_shared<registered_state>(std::string{name}, path);
             states_.insert_or_assign(std::move(path), state);
         }
+        latest_directory_.swap(directory);
+        before = std::exchange(latest_, state);
         return state;
     }
 
@@ -84,7 +89,10 @@ class lock_registry {
     /// A state that leaves the registry when it ends.
     struct registered_state : lock_state {
         using lock_state::lock_state;
-        ~registered_state() { instance().forget(path().native()); }
+        ~registered_state() {
+            forget_parent();  // whose thread may have left the table half done
+            instance().forget(path().native());
+        }
     };
 
     lock_registry() {
@@ -124,10 +132,19 @@ class lock_registry {
         return directory.native() == resolved_directory_ && !directory.empty();
     }
 
+    /// The state asked for last, if it is asked for again. To make a new object for each acquisition, as Jam.py does,
+    /// then needs no new state.
+    std::shared_ptr<lock_state> latest_if(std::string_view name, const native_string& directory) {
+        const std::scoped_lock lock{mutex_};
+        return latest_ != nullptr && latest_->name() == name && latest_directory_ == directory ? latest_ : nullptr;
+    }
+
     std::mutex mutex_;
     std::map<native_string, std::weak_ptr<lock_state>> states_;  // no hash table: it would keep its size
     std::vector<std::unique_ptr<release_watch>> idle_watches_;
     native_string resolved_directory_;
+    native_string latest_directory_;  // of latest_
+    std::shared_ptr<lock_state> latest_;
     deadline::clock::time_point no_watch_before_{};
 };
 
@@ -154,6 +171,7 @@ inline void lock_state::start_afresh() noexcept {
         new (&mutex_) std::mutex;
         new (&holds_) std::vector<hold>;
     }
+    self_ = nullptr;
     file_ = lock_file{};  // closed by the fork handler already
     first_ = nullptr;     // the waiters are threads of the parent
     generation_.store(fork_generation(), std::memory_order_release);

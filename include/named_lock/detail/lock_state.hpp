@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <string>
@@ -32,8 +33,9 @@ namespace nlock::detail {
 
 /// A thread that waits for a lock_state. Its members are used with the state's mutex locked.
 struct waiter {
-    explicit waiter(const stop_signal* signal) noexcept : stop{signal} {}
+    explicit waiter(const request& r) noexcept : kind{r.kind}, stop{r.stop} {}
 
+    const lock_kind kind;
     const stop_signal* stop;  // or null
     std::condition_variable wakeup;
     release_watch* watch = nullptr;  // what it sleeps on, if not on `wakeup`
@@ -48,7 +50,7 @@ struct waiter {
     }
 };
 
-class lock_state {
+class lock_state : public std::enable_shared_from_this<lock_state> {
   public:
     using mutex_lock = std::unique_lock<std::mutex>;
 
@@ -59,10 +61,15 @@ class lock_state {
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
-    /// Locks the table. In a forked child the parent's holds and waiters are forgotten first.
+    /// Locks the table.
     mutex_lock enter() {
-        if (generation_.load(std::memory_order_acquire) != fork_generation()) start_afresh();
+        forget_parent();
         return mutex_lock{mutex_};
+    }
+
+    /// In a forked child: its holds and waiters.
+    void forget_parent() noexcept {
+        if (generation_.load(std::memory_order_acquire) != fork_generation()) start_afresh();
     }
 
     // Whole operations.
@@ -165,12 +172,19 @@ class lock_state {
         *end = &w;
     }
 
+    /// Moves `w`, which is in the queue, before the writers that came before it.
+    void pass_writers(waiter& w) noexcept {
+        waiter** at = &first_;
+        while (*at != &w && (*at)->kind == lock_kind::shared) at = &(*at)->next;
+        if (*at == &w) return;
+        take_out(w);
+        w.next = std::exchange(*at, &w);
+    }
+
     /// Takes `w` out. The next one is woken if it may have become its turn to ask the system, or to join.
     void leave_queue(waiter& w) noexcept {
         const bool was_front = is_front(w);
-        waiter** at = &first_;
-        while (*at != nullptr && *at != &w) at = &(*at)->next;
-        if (*at != nullptr) *at = w.next;
+        take_out(w);
         const bool exclusive_now = !is_free() && kind_ == lock_kind::exclusive;
         if (was_front && !exclusive_now) wake_front();
     }
@@ -196,14 +210,22 @@ class lock_state {
         return found == holds_.rend() ? holds_.end() : std::prev(found.base());
     }
 
+    void take_out(waiter& w) noexcept {
+        waiter** at = &first_;
+        while (*at != nullptr && *at != &w) at = &(*at)->next;
+        if (*at != nullptr) *at = w.next;
+    }
+
     ticket add(const request& r) {
         holds_.push_back({last_ticket_ + 1, r.owner, r.kind, r.end});
+        if (r.end == given_up_by::unlock && self_ == nullptr) self_ = shared_from_this();
         return ++last_ticket_;
     }
 
     void drop(mutex_lock& lock, iterator which) noexcept {
         holds_.erase(which);
         if (!holds_.empty()) return;
+        const std::shared_ptr<lock_state> self = std::move(self_);
         lock_file given_up = std::move(file_);
         lock.unlock();
         given_up.close();
@@ -231,6 +253,7 @@ class lock_state {
     lock_kind kind_ = lock_kind::shared;
     ticket last_ticket_ = 0;
     waiter* first_ = nullptr;
+    std::shared_ptr<lock_state> self_;  // while there is a hold of lock(), which has no guard to keep this alive
 };
 
 }  // namespace nlock::detail

@@ -126,16 +126,17 @@ inline bool names_directory(const std::filesystem::path& path) {
     return attributes != windows::no_attributes && (attributes & windows::directory) != 0;
 }
 
-/// Creates a directory and its parents. Not std::filesystem's: that one cannot take long paths everywhere.
-inline void make_directories(const std::filesystem::path& path) {
-    if (windows::CreateDirectoryW(native_name{path}.get(), nullptr) != 0) return;
+/// Creates a directory and its parents; the error, or 0 if it is there. Not std::filesystem's: that one cannot take long
+/// paths everywhere.
+inline windows::dword make_directories(const std::filesystem::path& path) {
+    if (windows::CreateDirectoryW(native_name{path}.get(), nullptr) != 0) return 0;
     windows::dword error = windows::GetLastError();
     if (error == windows::path_not_found && path.has_relative_path() && path != path.parent_path()) {
-        make_directories(path.parent_path());
-        if (windows::CreateDirectoryW(native_name{path}.get(), nullptr) != 0) return;
+        if (const windows::dword of_parent = make_directories(path.parent_path())) return of_parent;
+        if (windows::CreateDirectoryW(native_name{path}.get(), nullptr) != 0) return 0;
         error = windows::GetLastError();
     }
-    if (!names_directory(path)) throw windows_error{error, "create directory", path};
+    return names_directory(path) ? 0 : error;
 }
 
 }  // namespace nlock::detail

@@ -12,10 +12,8 @@
 
 #include <array>
 #include <chrono>
-#include <cstdint>
 #include <cwchar>
 #include <filesystem>
-#include <limits>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -61,17 +59,23 @@ inline std::optional<file_identity> identity_at(const std::filesystem::path& pat
     return std::nullopt;
 }
 
-/// The name of the event that tells the waiters for a file of a release. In the global namespace, because a service
-/// and the programs of logged-in users have namespaces of their own otherwise.
-class release_event_name {
+/// The name of an event that belongs to a file. In the global namespace, because a service and the programs of logged-in
+/// users have namespaces of their own otherwise.
+class event_name {
   public:
-    explicit release_event_name(const file_identity& file) noexcept {
-        std::swprintf(name_.data(), name_.size(), L"Global\\named_lock-%08lx-%08lx%08lx", file.volume, file.index_high,
-                      file.index_low);
-    }
+    /// Exists while somebody waits for the file, and tells of its release.
+    static event_name of_release(const file_identity& file) noexcept { return {L"named_lock", file}; }
+    /// Exists while a writer waits; nobody sets it.
+    static event_name of_waiting_writer(const file_identity& file) noexcept { return {L"named_lock-writer", file}; }
+
     [[nodiscard]] const wchar_t* get() const noexcept { return name_.data(); }
 
   private:
+    event_name(const wchar_t* kind, const file_identity& file) noexcept {
+        std::swprintf(name_.data(), name_.size(), L"Global\\%ls-%08lx-%08lx%08lx", kind, file.volume, file.index_high,
+                      file.index_low);
+    }
+
     std::array<wchar_t, 64> name_;
 };
 
@@ -84,10 +88,12 @@ class file_handle {
         : file_{std::move(file)}, identity_{identity}, is_wanted_{true} {}
     file_handle(file_handle&& other) noexcept
         : file_{std::move(other.file_)},
+          mark_{std::move(other.mark_)},
           identity_{other.identity_},
           is_wanted_{std::exchange(other.is_wanted_, false)} {}
     file_handle& operator=(file_handle&& other) noexcept {
         file_ = std::move(other.file_);
+        mark_ = std::move(other.mark_);
         identity_ = other.identity_;
         is_wanted_ = std::exchange(other.is_wanted_, false);
         return *this;
@@ -99,8 +105,14 @@ class file_handle {
     [[nodiscard]] void* get() const noexcept { return file_.get(); }
     [[nodiscard]] const file_identity& identity() const noexcept { return identity_; }
 
+    void mark_waiting_writer() noexcept {
+        const auto name = event_name::of_waiting_writer(identity_);
+        mark_ = windows::handle{windows::CreateEventW(nullptr, 0, 0, name.get())};
+    }
+
   private:
     windows::handle file_;
+    windows::handle mark_;
     file_identity identity_{};
     bool is_wanted_ = false;
 };
@@ -148,7 +160,8 @@ inline file_handle open_lock_file(const std::filesystem::path& path, std::option
             return file_handle{windows::handle{}};
         }
         if (error == windows::path_not_found && attempt < enough) {
-            make_directories(path.parent_path());
+            const windows::dword failed = make_directories(path.parent_path());
+            if (failed != 0) throw windows_error{failed, "create the directory of", path};
             continue;
         }
         if (!is_denied) throw windows_error{error, "open", path};
@@ -162,26 +175,13 @@ inline file_handle open_lock_file(const std::filesystem::path& path, std::option
     }
 }
 
-/// One byte of a file.
-struct lock_range : windows::overlapped {
-    static constexpr std::uint64_t lock = 0;
-    /// Where a writer that waits leaves its mark, shared with other writers: no file is that long.
-    static constexpr std::uint64_t writer_mark = (std::numeric_limits<std::int64_t>::max)() - 1;
+inline windows::handle open_event(const event_name& name) noexcept {
+    return windows::handle{windows::OpenEventW(windows::modify_state, 0, name.get())};
+}
 
-    explicit lock_range(std::uint64_t at) noexcept {
-        offset = static_cast<windows::dword>(at);
-        offset_high = static_cast<windows::dword>(at >> 32);
-    }
-    bool try_lock(const file_handle& file, windows::dword how) noexcept {
-        return windows::LockFileEx(file.get(), how | windows::fail_immediately, 0, 1, 0, get()) != 0;
-    }
-    void unlock(const file_handle& file) noexcept { windows::UnlockFileEx(file.get(), 0, 1, 0, get()); }
-};
-
-/// Wakes one of the waiters, if there are any: only then is there an event.
+/// Wakes one of the waiters, if there are any.
 inline void announce_release(const file_handle& file) noexcept {
-    const windows::handle released{
-        windows::OpenEventW(windows::modify_state, 0, release_event_name{file.identity()}.get())};
+    const windows::handle released = open_event(event_name::of_release(file.identity()));
     if (released) windows::SetEvent(released.get());
 }
 
@@ -189,7 +189,8 @@ inline bool try_lock_file(file_handle& file, lock_kind kind, lock_method, const 
     if (!file.is_within_reach()) file = open_lock_file(path);
     if (!file.is_within_reach()) return false;
     const windows::dword how = kind == lock_kind::shared ? windows::lock_shared : windows::lock_exclusive;
-    if (lock_range{lock_range::lock}.try_lock(file, how)) {
+    windows::overlapped start_of_file;
+    if (windows::LockFileEx(file.get(), how | windows::fail_immediately, 0, 1, 0, start_of_file.get()) != 0) {
         if (kind == lock_kind::shared) announce_release(file);  // that woke this one: the next one may share it
         return true;
     }
@@ -199,22 +200,18 @@ inline bool try_lock_file(file_handle& file, lock_kind kind, lock_method, const 
 }
 
 inline void unlock_file(file_handle& file, lock_method) noexcept {
-    lock_range{lock_range::lock}.unlock(file);
+    windows::overlapped start_of_file;
+    windows::UnlockFileEx(file.get(), 0, 1, 0, start_of_file.get());
     announce_release(file);
 }
 
 inline void mark_waiting_writer(file_handle& file, lock_method) noexcept {
-    if (file.is_within_reach()) lock_range{lock_range::writer_mark}.try_lock(file, windows::lock_shared);
+    if (file.is_within_reach()) file.mark_waiting_writer();
 }
 
 inline bool has_waiting_writer(const file_handle& file, lock_method) noexcept {
     if (!file.is_within_reach()) return false;
-    lock_range mark{lock_range::writer_mark};
-    if (mark.try_lock(file, windows::lock_exclusive)) {
-        mark.unlock(file);
-        return false;
-    }
-    const bool is_marked = windows::GetLastError() == windows::lock_violation;
+    const bool is_marked = static_cast<bool>(open_event(event_name::of_waiting_writer(file.identity())));
     if (is_marked) announce_release(file);  // the one that wakes may be this reader, which lets the writer go first
     return is_marked;
 }

@@ -35,7 +35,7 @@ class release_watch {
         unwatch();
         windows::dword ignored = 0;
         const auto file = identity_at(path, ignored);
-        if (file) releases_ = create_event(release_event_name{*file}.get());
+        if (file) releases_ = create_event(event_name::of_release(*file).get());
         return static_cast<bool>(releases_);
     }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/options.hpp>
 
 namespace nlock::detail {
@@ -18,7 +19,7 @@ namespace nlock::detail {
 using owner_id = std::uint64_t;
 inline constexpr owner_id no_thread = 0;
 
-inline owner_id this_thread_id() noexcept {
+NAMED_LOCK_ONE_PER_PROCESS inline owner_id this_thread_id() noexcept {
     static std::atomic<owner_id> last{no_thread};
     thread_local const owner_id id = ++last;
     return id;
@@ -48,6 +49,7 @@ struct request {
     const lock_options& options;
     owner_id owner;
     const stop_signal* stop;  // or null
+    bool has_told;            // on_wait, in an earlier round of the same call
 
     [[nodiscard]] bool is_immediate() const noexcept { return timeout == std::chrono::nanoseconds::zero(); }
     [[nodiscard]] bool is_stopped() const noexcept { return stop != nullptr && stop->is_raised(); }

@@ -11,6 +11,8 @@
 // The world:  PROCS processes, the first with THREADS threads, the others with one; each thread acquires ROUNDS times
 //             SHARED, DEADLINE, ONCE, STOP    bit t: thread t locks shared, has a deadline, tries once, is to stop
 //             HOLD                            bit t: thread t never lets go
+//             MEET                            bit t: thread t does not let go before all these are inside
+//             COURTESY                        readers let waiting writers of their process go first, for a while
 //             NO_WATCH                        bit t: the system has no watch for thread t
 //             POLL                            pauses while listening end (0: a waiter is woken by events or not at all)
 //             CRASH                           so many processes may be killed at any moment
@@ -24,7 +26,7 @@
 //             LOSS                            so many events get lost
 // Breaks it:  BREAK_TRY_BEFORE_WATCH, BREAK_NO_RECHECK, BREAK_NLINK_ONLY, BREAK_WAKES_NOBODY, BREAK_LEAVES_SILENTLY,
 //             BREAK_CLOSE_ONLY, BREAK_KEEPS_WATCH, BREAK_FORGETS_WAKING, BREAK_NO_LAST_TRY, BREAK_NEVER_MOVES,
-//             BREAK_JOINS_REPLACED; with WITNESS_ONLY only those who are inside count, not which file they hold
+//             BREAK_JOINS_REPLACED, BREAK_ENDLESS_COURTESY; with WITNESS_ONLY only those who are inside count, not which file they hold
 
 #ifndef PROCS
 #define PROCS 2
@@ -49,6 +51,9 @@
 #endif
 #ifndef HOLD
 #define HOLD 0
+#endif
+#ifndef MEET
+#define MEET 0
 #endif
 #ifndef POLL
 #define POLL 0
@@ -126,6 +131,7 @@ bit stop[ALL];                               // stop_signal::raised_
 
 byte inside[FILES];  // by the number of the thread, or of the file of another program
 byte inside_file[FILES];
+byte met;            // bits of those that were inside
 byte ended;          // programs and threads that have nothing more to do
 
 inline enter_witness(who, how, file) {
@@ -247,6 +253,25 @@ inline unlock_and_close(file) {
 #define is_front(t) (FIRST(PROCESS_OF(t)) == t + 1)
 #define is_free(t) (holds[PROCESS_OF(t)] == 0)
 
+/// pass_writers()
+inline pass_writers(p) {
+    d_step {
+        k = PLACES(p);
+        do
+        :: queue[k] != t + 1 && KIND(queue[k] - 1) == shared -> k++
+        :: else -> break
+        od;
+        passed = t + 1;
+        do
+        :: queue[k] != t + 1 -> other = queue[k]; queue[k] = passed; passed = other; k++
+        :: else -> queue[k] = passed; break
+        od;
+        passed = 0;
+        other = 0;
+        k = 0
+    }
+}
+
 // enter_again() for another thread: one more shared hold of a file that is still the path's
 #define IS_AT_PATH (inode[STATE_FILE(PROCESS_OF(t))] == path)
 #ifdef BREAK_JOINS_REPLACED
@@ -254,6 +279,9 @@ inline unlock_and_close(file) {
 #else
 #define may_join(t) (!is_free(t) && kind[PROCESS_OF(t)] == shared && KIND(t) == shared && IS_AT_PATH)
 #endif
+
+// the same for one that lets others go first
+#define may_join_at_once(t) (may_join(t) && !(gives_way && FIRST(PROCESS_OF(t)) != 0))
 
 /// waiter::wake()
 inline wake(w) {
@@ -310,7 +338,8 @@ inline end_acquisition() {
     may_have_moved = 0;
     has_watched = 0;
     no_watch = 0;
-    must_rest = 0
+    must_rest = 0;
+    gives_way = 0
 }
 
 // is_file_at()
@@ -344,6 +373,9 @@ proctype thread(byte t) {
     bit has_watched;   // is_watched_
     bit no_watch;      // file_.watch() == nullptr
     bit must_rest;     // backoff::must_rest()
+    bit gives_way;     // gives_way_
+    byte passed;       // pass_writers, always 0 between steps, as is
+    byte other;
 
 #if CRASH > 0
     {
@@ -359,12 +391,15 @@ begin:  // acquisition::run()
             :: stop[t] -> goto timed_out
             :: else
             fi;
+#ifdef COURTESY
+            gives_way = (KIND(t) == shared && !HAS(ONCE, t));
+#endif
             if
-            :: may_join(t) -> holds[PROCESS_OF(t)]++; named = IS_AT_PATH; goto acquired
-            :: !may_join(t) && is_free(t) -> goto try_system_lock  // may_overtake(), or nobody waits
-            :: !may_join(t) && FIRST(PROCESS_OF(t)) != 0 && !HAS(ONCE, t) -> goto wait
-            :: !may_join(t) && !is_free(t) && HAS(ONCE, t) -> tried_last = 1; goto timed_out
-            :: !may_join(t) && !is_free(t) && !HAS(ONCE, t) -> goto wait
+            :: may_join_at_once(t) -> holds[PROCESS_OF(t)]++; named = IS_AT_PATH; goto acquired
+            :: !may_join_at_once(t) && is_free(t) -> goto try_system_lock  // may_overtake(), or nobody waits
+            :: !may_join_at_once(t) && FIRST(PROCESS_OF(t)) != 0 && !HAS(ONCE, t) -> goto wait
+            :: !may_join_at_once(t) && !is_free(t) && HAS(ONCE, t) -> tried_last = 1; goto timed_out
+            :: !may_join_at_once(t) && !is_free(t) && !HAS(ONCE, t) -> goto wait
             fi
         }
         :: rounds == 0 -> goto done
@@ -383,6 +418,10 @@ again:      // the loop of wait()
             :: stop[t] -> goto timed_out
             :: !stop[t] && HAS(DEADLINE, t) -> is_last = 1  // has passed, and was not noticed before
             :: !stop[t]
+            fi;
+            if
+            :: gives_way && is_last -> gives_way = 0; pass_writers(PROCESS_OF(t))
+            :: else
             fi;
 #ifdef BREAK_NO_LAST_TRY
             if
@@ -494,6 +533,9 @@ wait_for_wakeup:
         if
         :: atomic { woken[t] -> woken[t] = 0; goto again }
         :: atomic { HAS(DEADLINE, t) -> is_last = 1; woken[t] = 0; goto again }
+#ifndef BREAK_ENDLESS_COURTESY
+        :: atomic { gives_way -> gives_way = 0; pass_writers(PROCESS_OF(t)); woken[t] = 0; goto again }
+#endif
         fi;
 
 start_watching:
@@ -565,6 +607,7 @@ acquired:
             assert(named);  // granted on the file that the path names
 #endif
             enter_witness(t, KIND(t), inode[STATE_FILE(PROCESS_OF(t))]);
+            met = met | (MEET & (1 << t));
             leave_queue(PROCESS_OF(t));
             end_acquisition()
         }
@@ -580,7 +623,7 @@ drop:
         if
         :: atomic { HAS(HOLD, t) -> goto done }
         :: atomic {
-            !HAS(HOLD, t) ->
+            !HAS(HOLD, t) && (!HAS(MEET, t) || met == MEET) ->
             leave_witness(t);
             holds[PROCESS_OF(t)]--;
             if

@@ -113,6 +113,12 @@ row "2 + 1 threads, 2 of a process shared" holds -DPROCS=2 -DTHREADS=2 -DSHARED=
 row "2 + 1 threads, 1 of each process shared" holds -DPROCS=2 -DTHREADS=2 -DSHARED=5
 big "3 + 1 threads, 3 shared" holds -DPROCS=2 -DTHREADS=3 -DSHARED=11
 row "3 threads, 2 shared that never let go" holds -DPROCS=1 -DTHREADS=3 -DONCE=1 -DSHARED=6 -DHOLD=6
+row "3 threads, 2 shared that meet inside, readers let writers go first" holds \
+    -DPROCS=1 -DTHREADS=3 -DSHARED=5 -DMEET=5 -DCOURTESY
+row "2 + 1 threads, the same in two processes" holds -DPROCS=2 -DTHREADS=2 -DSHARED=5 -DMEET=5 -DCOURTESY
+row "2 + 1 threads, 2 of a process shared, with a deadline" holds \
+    -DPROCS=2 -DTHREADS=2 -DSHARED=3 -DDEADLINE=3 -DCOURTESY
+big "3 + 1 threads, 3 shared, readers let writers go first" holds -DPROCS=2 -DTHREADS=3 -DSHARED=13 -DCOURTESY
 row "2 + 1 threads, 2 with a deadline" holds -DPROCS=2 -DTHREADS=2 -DDEADLINE=5
 row "2 + 1 threads, 2 that try once" holds -DPROCS=2 -DTHREADS=2 -DONCE=5
 row "2 + 1 threads, shared, exclusive, with a deadline" holds -DPROCS=2 -DTHREADS=2 -DSHARED=2 -DDEADLINE=3
@@ -158,6 +164,8 @@ row "the front leaves at its deadline without waking the next" "sleeps for ever"
     -DPROCS=2 -DTHREADS=2 -DDEADLINE=1 -DBREAK_LEAVES_SILENTLY
 row "the front enters shared without waking the next" "sleeps for ever" \
     -DPROCS=1 -DTHREADS=3 -DONCE=1 -DSHARED=6 -DHOLD=6 -DBREAK_LEAVES_SILENTLY
+row "readers let a writer of their process go first for ever" "sleeps for ever" \
+    -DPROCS=1 -DTHREADS=3 -DSHARED=5 -DMEET=5 -DCOURTESY -DBREAK_ENDLESS_COURTESY
 row "a stop request during an attempt is forgotten" "sleeps for ever" \
     -DPROCS=2 -DKEEPER=1 -DSTOP=3 -DBREAK_FORGETS_WAKING
 row "no attempt at the deadline" "gives up early" -DPROCS=2 -DDEADLINE=1 -DBREAK_NO_LAST_TRY
