@@ -11,7 +11,8 @@ usage: sh tests/run.sh [--preset NAME] [--no-install] [-- CTEST-ARGUMENTS...]
 Installs what is missing (on Debian and its kin, with apt-get), then configures, builds and tests named_lock in
 build/NAME, with warnings as errors.
 
-  --preset NAME   debug (the default), release, asan, tsan or clang20; see CMakePresets.json
+  --preset NAME   debug (the default), release, gcc20, clang17, clang20, asan, tsan; or native, which installs nothing
+                  and takes the system's own compiler (macOS, Windows); see CMakePresets.json
   --windows       the tests for Windows instead, built with MinGW and run under Wine; see tests/portability.sh
   --no-install    install nothing, take the machine as it is
 TEXT
@@ -39,9 +40,10 @@ if [ "$windows" = yes ]; then
     exec sh "$(dirname "$0")/portability.sh" "$@" windows
 fi
 case $preset in
-    debug | release | asan) compiler=g++ ;;
-    tsan | clang20) compiler=clang ;;
-    *) fail "there is no preset called '$preset': debug, release, asan, tsan, clang20" ;;
+    debug | release | asan | gcc20) compiler=g++ ;;
+    tsan | clang17 | clang20) compiler=clang ;;
+    native) install=no ;;
+    *) fail "there is no preset called '$preset', see --help" ;;
 esac
 cd "$(dirname "$0")/.."
 
