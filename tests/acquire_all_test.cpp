@@ -17,6 +17,7 @@
 #include <named_lock/named_lock.hpp>
 
 #include "support/others.hpp"
+#include "support/platform.hpp"
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 #include "support/thrown.hpp"
@@ -176,7 +177,7 @@ TEST_CASE("acquire_all waits until the last of the locks is free") {
 TEST_CASE("acquire_all does not deadlock with another one that names the locks in the opposite order") {
     temp_dir dir;
     int counter = 0;  // all of the locks protect it
-    constexpr int rounds = 200;
+    constexpr int rounds = repetitions(200);
     const auto work = [&](const std::vector<std::string>& names) {
         const auto locks = locks_in(dir, names);
         for (int i = 0; i < rounds; ++i) {
@@ -194,7 +195,7 @@ TEST_CASE("acquire_all does not deadlock with another one that names the locks i
 TEST_CASE("acquire_all takes the locks of several directories in one order, whatever their paths") {
     temp_dir dir;
     int counter = 0;
-    constexpr int rounds = 100;
+    constexpr int rounds = repetitions(100);
     const auto work = [&](bool forwards) {
         std::vector<named_lock> locks;
         for (const char* directory : {"1", "2"}) {

@@ -14,6 +14,7 @@
 
 #include "support/counter_file.hpp"
 #include "support/others.hpp"
+#include "support/platform.hpp"
 #include "support/temp_dir.hpp"
 #include "support/worker.hpp"
 
@@ -114,7 +115,7 @@ TEST_CASE("no increment is lost when processes contend for a lock") {
     const std::string method = any_method();
     CAPTURE(method);
     constexpr int processes = 8;
-    constexpr int times = 500;
+    constexpr int times = repetitions(500);
     temp_dir dir;
     const auto file = dir.path() / "counter";
     const std::string count = "count " + std::to_string(times) + " " + file.string() + " x";
@@ -125,7 +126,7 @@ TEST_CASE("no increment is lost when processes contend for a lock") {
 TEST_CASE("readers never see what a writer has half done") {
     const std::string method = any_method();
     CAPTURE(method);
-    constexpr int times = 300;
+    constexpr int times = repetitions(300);
     temp_dir dir;
     const auto file = dir.path() / "counter";
     const std::string rest = std::to_string(times) + " " + file.string() + " x";

@@ -22,6 +22,7 @@
 #include <named_lock/named_lock.hpp>
 
 #include "support/others.hpp"
+#include "support/platform.hpp"
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 
@@ -75,7 +76,7 @@ TEST_CASE("threads that share one object never lose an update") {
     temp_dir dir;
     named_lock lock{"x", dir.path()};
     record data;
-    constexpr int rounds = 300;
+    constexpr int rounds = repetitions(300);
     in_threads(thread_count, [&](int) {
         for (int i = 0; i < rounds; ++i) {
             const auto guard = lock.acquire();
@@ -90,7 +91,7 @@ TEST_CASE("threads that share one object never lose an update") {
 TEST_CASE("threads with an object each never lose an update") {
     temp_dir dir;
     record data;
-    constexpr int rounds = 300;
+    constexpr int rounds = repetitions(300);
     in_threads(thread_count, [&](int) {
         for (int i = 0; i < rounds; ++i) {
             named_lock lock{"x", dir.path()};  // constructed and destroyed all the time
@@ -108,7 +109,7 @@ TEST_CASE("threads that acquire in all possible ways never lose an update") {
     record data;
     std::atomic<int> writes{0};
     std::atomic<int> broken_reads{0};
-    constexpr int rounds = 150;
+    constexpr int rounds = repetitions(150);
     in_threads(thread_count, [&](int number) {
         named_lock own_object{"x", dir.path()};
         named_lock& used = number % 2 == 0 ? lock : own_object;
@@ -238,7 +239,7 @@ TEST_CASE("threads and another program together never lose an update") {
     named_lock lock{"x", dir.path()};
     std::atomic<int> inside{0};
     std::atomic<int> met{0};
-    constexpr int rounds = 100;
+    constexpr int rounds = repetitions(100);
     const auto enter_and_leave = [&] {
         if (++inside != 1) ++met;
         std::this_thread::yield();
@@ -269,7 +270,7 @@ TEST_CASE("guards that are passed on from thread to thread keep everybody else o
     options.reentrant = reentrant;
     named_lock lock{"x", options};
     record data;
-    constexpr int rounds = 100;
+    constexpr int rounds = repetitions(100);
     in_threads(4, [&](int) {
         for (int i = 0; i < rounds; ++i) {
             auto guard = lock.acquire();
@@ -441,7 +442,7 @@ TEST_CASE("a thread in the middle of the queue that times out does not disturb t
 TEST_CASE("many locks are constructed, used and destroyed by many threads at once") {
     temp_dir dir;
     std::array<record, 5> data;
-    constexpr int rounds = 300;
+    constexpr int rounds = repetitions(300);
     in_threads(thread_count, [&](int number) {
         for (int i = 0; i < rounds; ++i) {
             const auto which = static_cast<std::size_t>(i * 7 + number) % data.size();

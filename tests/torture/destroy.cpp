@@ -40,7 +40,7 @@ int main() {
     torture::report results;
     torture::scratch_dir scratch;
     in_child(results, "a lock destroyed by the last one to unlock it", [&](torture::report& mine) {
-        constexpr int times = 6'000;
+        constexpr int times = 3'000;
         for (int i = 0; i < times; ++i) {
             play(scratch.path(), [](nlock::named_lock& lock) { lock.unlock(); });
             play(scratch.path(), [](nlock::named_lock& lock) { lock.release(); });

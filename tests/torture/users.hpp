@@ -43,7 +43,7 @@ bool in_child(report& results, const std::string& what, Job job) {
     if (child == -1) give_up("fork");
     if (child == 0) {
         die_with_parent(parent);
-        ::alarm(60);
+        ::alarm(240);
         report mine;
         try {
             job(mine);
