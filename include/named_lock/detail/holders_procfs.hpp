@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -73,6 +72,10 @@ inline std::int64_t pid_of_lock(std::string_view line, std::string_view file, lo
     return take_word(line) == file ? pid : 0;
 }
 
+inline std::string proc_path(std::int64_t pid, const char* entry) {
+    return std::string{"/proc/"}.append(std::to_string(pid)).append(entry);
+}
+
 inline std::string read_whole(const std::string& path) {
     std::string text;
     const descriptor file = descriptor::from([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
@@ -92,38 +95,50 @@ inline bool has_lock_of(const std::string& fdinfo, const std::string& file, lock
     return false;
 }
 
-/// The names in a directory; empty if it cannot be read. Not std::filesystem::directory_iterator, whose increment() is
-/// noexcept in libstdc++ although it allocates: without memory it ends the process.
-inline std::vector<std::string> entries_of(const std::string& path) {
-    struct close_directory {
-        void operator()(DIR* directory) const noexcept { ::closedir(directory); }
+/// The names in a directory, each with a slash; empty if it cannot be read. Not std::filesystem::directory_iterator,
+/// whose increment() is noexcept in libstdc++ although it allocates: without memory it ends the process.
+inline std::string entries_of(const std::string& path) {
+    struct directory {
+        ~directory() {
+            if (stream != nullptr) ::closedir(stream);
+        }
+        DIR* stream;
     };
-    const std::unique_ptr<DIR, close_directory> directory{::opendir(path.c_str())};
-    std::vector<std::string> names;
-    while (const dirent* entry = directory == nullptr ? nullptr : ::readdir(directory.get())) {
-        if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
+    const directory opened{::opendir(path.c_str())};
+    std::string names;
+    while (const dirent* entry = opened.stream == nullptr ? nullptr : ::readdir(opened.stream)) {
+        if (entry->d_name[0] != '.') names.append(entry->d_name).append("/");
     }
     return names;
 }
 
+inline std::string process_name(std::int64_t pid) {
+    std::string name = read_whole(proc_path(pid, "/comm"));
+    if (!name.empty() && name.back() == '\n') name.pop_back();
+    return printable(name);  // any process may call itself what it likes
+}
+
+inline void add_holder(std::int64_t pid, std::vector<lock_holder>& holders) {
+    for (const lock_holder& known : holders) {
+        if (known.pid == pid) return;
+    }
+    holders.push_back({pid, process_name(pid)});
+}
+
 /// Adds the processes that have a descriptor with a lock of `file`, as far as this user may look into them.
-inline void find_in_fdinfo(const std::string& file, lock_method method, std::vector<std::int64_t>& pids) {
-    for (const std::string& process : entries_of("/proc")) {
-        const std::int64_t pid = parse_pid(process);
+inline void find_in_fdinfo(const std::string& file, lock_method method, std::vector<lock_holder>& holders) {
+    const std::string processes = entries_of("/proc");
+    for (std::string_view rest = processes; !rest.empty();) {
+        const std::int64_t pid = parse_pid(take_until(rest, '/'));
         if (pid < 0) continue;
-        const std::string fdinfo = "/proc/" + process + "/fdinfo";
-        for (const std::string& number : entries_of(fdinfo)) {
-            if (!has_lock_of(read_whole(fdinfo + "/" + number), file, method)) continue;
-            pids.push_back(pid);
+        const std::string fdinfo = proc_path(pid, "/fdinfo/");
+        const std::string numbers = entries_of(fdinfo);
+        for (std::string_view others = numbers; !others.empty();) {
+            if (!has_lock_of(read_whole(std::string{fdinfo}.append(take_until(others, '/'))), file, method)) continue;
+            add_holder(pid, holders);
             break;
         }
     }
-}
-
-inline std::string process_name(std::int64_t pid) {
-    std::string name = read_whole("/proc/" + std::to_string(pid) + "/comm");
-    if (!name.empty() && name.back() == '\n') name.pop_back();
-    return printable(name);  // any process may call itself what it likes
 }
 
 inline std::vector<lock_holder> holders_of(const std::filesystem::path& path, lock_method method) {
@@ -132,22 +147,16 @@ inline std::vector<lock_holder> holders_of(const std::filesystem::path& path, lo
     const std::string file = proc_name_of(status);
     const std::string locks = read_whole("/proc/locks");
 
-    std::vector<std::int64_t> pids;
+    std::vector<lock_holder> holders;
     bool somebody_unnamed = false;
     for (std::string_view rest = locks; !rest.empty();) {
         const std::int64_t pid = pid_of_lock(take_until(rest, '\n'), file, method);
         // A pid that has ended left its lock to a child that shares the descriptor.
-        const bool is_named = pid > 0 && ::access(("/proc/" + std::to_string(pid)).c_str(), F_OK) == 0;
-        if (is_named) pids.push_back(pid);
+        const bool is_named = pid > 0 && ::access(proc_path(pid, "").c_str(), F_OK) == 0;
+        if (is_named) add_holder(pid, holders);
         if (pid != 0 && !is_named) somebody_unnamed = true;
     }
-    if (somebody_unnamed) find_in_fdinfo(file, method, pids);
-
-    std::vector<lock_holder> holders;
-    for (const std::int64_t pid : pids) {
-        const auto is_known = [pid](const lock_holder& h) { return h.pid == pid; };
-        if (std::none_of(holders.begin(), holders.end(), is_known)) holders.push_back({pid, process_name(pid)});
-    }
+    if (somebody_unnamed) find_in_fdinfo(file, method, holders);
     return holders;
 }
 
