@@ -5,9 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <numeric>
 #include <system_error>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -23,10 +21,12 @@ struct group_acquisition {
     /// Everybody takes the locks in one order, so that no two callers can wait for each other. By name first: a
     /// directory that two processes know by different paths still has its names in one order.
     static std::vector<std::size_t> order_of(const std::vector<named_lock>& locks) {
-        std::vector<std::size_t> order(locks.size());
-        std::iota(order.begin(), order.end(), std::size_t{0});
+        std::vector<std::size_t> order;
+        for (std::size_t i = 0; i < locks.size(); ++i) order.push_back(i);
         std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-            return std::tie(locks[a].name(), locks[a].path(), a) < std::tie(locks[b].name(), locks[b].path(), b);
+            const int by_name = locks[a].name().compare(locks[b].name());
+            const int by_path = by_name != 0 ? by_name : locks[a].path().compare(locks[b].path());
+            return by_path != 0 ? by_path < 0 : a < b;
         });
         return order;
     }

@@ -9,7 +9,6 @@
 // the other threads have deadlines of their own.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -81,8 +80,9 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
 
     [[nodiscard]] std::size_t count(owner_id owner) {
         const auto lock = enter();
-        return static_cast<std::size_t>(
-            std::count_if(holds_.begin(), holds_.end(), [owner](const hold& h) { return h.owner == owner; }));
+        std::size_t count = 0;
+        for (const hold& h : holds_) count += h.owner == owner ? 1 : 0;
+        return count;
     }
 
     /// Gives up that hold if it is still there.
@@ -206,8 +206,10 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
 
     template <class Wanted>
     iterator latest(Wanted wanted) noexcept {
-        const auto found = std::find_if(holds_.rbegin(), holds_.rend(), wanted);
-        return found == holds_.rend() ? holds_.end() : std::prev(found.base());
+        for (iterator h = holds_.end(); h != holds_.begin();) {
+            if (wanted(*--h)) return h;
+        }
+        return holds_.end();
     }
 
     void take_out(waiter& w) noexcept {
