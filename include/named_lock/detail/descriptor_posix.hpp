@@ -99,6 +99,8 @@ class descriptor_table {
     std::atomic<std::size_t> words_used_{0};
 };
 
+#define NAMED_LOCK_OUT_OF_LINE [[gnu::noinline]]
+
 // One of each in a process, also when several shared libraries with hidden symbols include this header.
 #define NAMED_LOCK_ONE_PER_PROCESS [[gnu::visibility("default")]]
 NAMED_LOCK_ONE_PER_PROCESS inline fork_gate process_fork_gate;
@@ -177,7 +179,7 @@ class descriptor {
     }
 
   private:
-    [[gnu::noinline]] void close_open() noexcept {  // it ends in each destructor: a user's program pays for copies
+    NAMED_LOCK_OUT_OF_LINE void close_open() noexcept {
         if (const int fd = std::exchange(fd_, -1); generation_ == fork_generation()) {
             const int saved_errno = errno;
             const fork_gate::passage passage{process_fork_gate};

@@ -3,21 +3,15 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <utility>
 
 #include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/platform.hpp>
+#include <named_lock/detail/watch_event.hpp>
 #include <named_lock/options.hpp>
 
 namespace nlock::detail {
-
-/// A watch that goes back to the registry, which keeps it for the next waiter.
-struct give_back_watch {
-    void operator()(release_watch* watch) const noexcept;  // in lock_registry.hpp
-};
-using kept_watch = std::unique_ptr<release_watch, give_back_watch>;
 
 /// An open lock file, locked or not. It unlocks and closes when it goes, so that every early return is right. If it was
 /// waited for, it has the watch on it as well, until it goes: to end a watch takes several microseconds, which would

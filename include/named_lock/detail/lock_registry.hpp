@@ -25,7 +25,7 @@ namespace nlock::detail {
 class lock_registry {
   public:
     /// Never destroyed: guards with static storage may outlive any other static object.
-    NAMED_LOCK_ONE_PER_PROCESS static lock_registry& instance() {
+    NAMED_LOCK_ONE_PER_PROCESS NAMED_LOCK_OUT_OF_LINE static lock_registry& instance() {
         static lock_registry& registry = *new lock_registry;
         return registry;
     }
@@ -60,14 +60,13 @@ class lock_registry {
     kept_watch take_watch() {
         {
             const std::scoped_lock lock{mutex_};
-            while (!idle_watches_.empty()) {
-                auto watch = std::move(idle_watches_.back());
-                idle_watches_.pop_back();
-                if (watch->is_usable()) return kept_watch{watch.release()};
+            while (idle_watches_ != nullptr) {
+                kept_watch watch{std::exchange(idle_watches_, idle_watches_->next_idle)};
+                if (watch->is_usable()) return watch;
             }
             if (deadline::clock::now() < no_watch_before_) return nullptr;
         }
-        kept_watch watch{release_watch::open().release()};
+        kept_watch watch = release_watch::open();
         if (watch == nullptr) {  // to refuse one takes the kernel as long as to close one: not at every wait
             const std::scoped_lock lock{mutex_};
             no_watch_before_ = deadline::clock::now() + std::chrono::seconds{1};
@@ -75,9 +74,9 @@ class lock_registry {
         return watch;
     }
 
-    void give_back(std::unique_ptr<release_watch> watch) {
+    void give_back(release_watch& watch) noexcept {
         const std::scoped_lock lock{mutex_};
-        idle_watches_.push_back(std::move(watch));
+        watch.next_idle = std::exchange(idle_watches_, &watch);
     }
 
     /// Locked around fork(), so that the child finds the registry whole.
@@ -141,7 +140,7 @@ class lock_registry {
 
     std::mutex mutex_;
     std::map<native_string, std::weak_ptr<lock_state>> states_;  // no hash table: it would keep its size
-    std::vector<std::unique_ptr<release_watch>> idle_watches_;
+    release_watch* idle_watches_ = nullptr;  // a list
     native_string resolved_directory_;
     native_string latest_directory_;  // of latest_
     std::shared_ptr<lock_state> latest_;
@@ -151,14 +150,13 @@ class lock_registry {
 /// Makes the registry before main(): a child that is forked while another thread makes it would wait for that for ever.
 inline const lock_registry& early_registry = lock_registry::instance();
 
-inline void give_back_watch::operator()(release_watch* watch) const noexcept {
-    std::unique_ptr<release_watch> owned{watch};
-    if (!owned->is_usable()) return;  // the parent's, in a forked child
-    owned->unwatch();
-    try {
-        lock_registry::instance().give_back(std::move(owned));
-    } catch (...) {  // out of memory: it is closed instead
+NAMED_LOCK_OUT_OF_LINE inline void give_back_watch::operator()(release_watch* watch) const noexcept {
+    if (!watch->is_usable()) {  // the parent's, in a forked child
+        delete watch;
+        return;
     }
+    watch->unwatch();
+    lock_registry::instance().give_back(*watch);
 }
 
 inline void lock_state::start_afresh() noexcept {

@@ -18,6 +18,7 @@
 //   canonical_directory(path, error)             the one name of an absolute path, as far as it exists
 //   append_utf8(path, name)                      to a native path, a name in UTF-8
 //   NAMED_LOCK_ONE_PER_PROCESS                   on what several shared libraries of a process must have in common
+//   NAMED_LOCK_OUT_OF_LINE                       on what many places call: a user's program pays for copies
 //   fork_generation()                            grows by one in each forked child; a plain load
 //   install_fork_handlers(before, after)         once; `before` and `after` run around every fork, `after` in both
 //                                                processes
@@ -32,6 +33,7 @@
 //   keep_below(file)                 may give the open file another descriptor, for what a kill does; may do nothing
 //   interrupt()                      ends a wait or rest, also the next one if none is going on; from any thread
 //   is_usable()                      false in a forked child, whose parent goes on using it
+//   next_idle                        a pointer for the registry
 #pragma once
 
 #if defined(_WIN32)

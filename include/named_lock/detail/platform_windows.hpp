@@ -28,6 +28,7 @@
 
 // Each DLL that includes this library has a table of its own: they exclude each other, as processes do.
 #define NAMED_LOCK_ONE_PER_PROCESS
+#define NAMED_LOCK_OUT_OF_LINE
 
 namespace nlock::detail {
 

@@ -18,7 +18,6 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
-#include <memory>
 #include <utility>
 
 #include <named_lock/detail/descriptor_posix.hpp>
@@ -30,11 +29,11 @@ class release_watch {
   public:
     /// Null when the user has no inotify instance left (fs.inotify.max_user_instances, usually 128) or the process no
     /// descriptor.
-    static std::unique_ptr<release_watch> open() {
+    static kept_watch open() {
         auto events = descriptor::from([] { return ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK); });
         auto interrupts = descriptor::from([] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); });
         if (!events || !interrupts) return nullptr;
-        return std::unique_ptr<release_watch>{new release_watch{std::move(events), std::move(interrupts)}};
+        return kept_watch{new release_watch{std::move(events), std::move(interrupts)}};
     }
 
     bool watch(const std::filesystem::path& path) noexcept {
@@ -75,6 +74,8 @@ class release_watch {
     }
 
     [[nodiscard]] bool is_usable() const noexcept { return static_cast<bool>(events_); }
+
+    release_watch* next_idle = nullptr;
 
   private:
     static constexpr std::uint32_t moved_mask = IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF;

@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <ctime>
 #include <filesystem>
-#include <memory>
 #include <utility>
 
 #include <named_lock/detail/descriptor_posix.hpp>
@@ -35,14 +34,14 @@ inline constexpr int open_to_watch = O_RDONLY;
 class release_watch {
   public:
     /// Null when the process has no descriptor left.
-    static std::unique_ptr<release_watch> open() {
+    static kept_watch open() {
         auto queue = descriptor::from([] {
             const int fd = ::kqueue();
             if (fd >= 0) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
             return fd;
         });
         if (!queue || !apply(queue, interrupts(EV_ADD | EV_CLEAR))) return nullptr;
-        return std::unique_ptr<release_watch>{new release_watch{std::move(queue)}};
+        return kept_watch{new release_watch{std::move(queue)}};
     }
 
     bool watch(const std::filesystem::path& path) noexcept {
@@ -75,6 +74,8 @@ class release_watch {
     }
 
     [[nodiscard]] bool is_usable() const noexcept { return static_cast<bool>(queue_); }
+
+    release_watch* next_idle = nullptr;
 
   private:
     static constexpr std::uint32_t moved_notes = NOTE_DELETE | NOTE_RENAME | NOTE_LINK | NOTE_REVOKE;

@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <memory>
 
 #include <named_lock/detail/watch_event.hpp>
 
@@ -14,7 +13,7 @@ namespace nlock::detail {
 
 class release_watch {
   public:
-    static std::unique_ptr<release_watch> open() { return nullptr; }
+    static kept_watch open() { return nullptr; }
     bool watch(const std::filesystem::path&) { return false; }
     void unwatch() noexcept {}
     watch_event wait(std::chrono::nanoseconds) { return watch_event::none; }
@@ -23,6 +22,8 @@ class release_watch {
     void keep_below(File&) noexcept {}
     void interrupt() noexcept {}
     [[nodiscard]] bool is_usable() const noexcept { return false; }
+
+    release_watch* next_idle = nullptr;
 };
 
 }  // namespace nlock::detail

@@ -14,7 +14,6 @@
 #include <array>
 #include <chrono>
 #include <filesystem>
-#include <memory>
 #include <utility>
 
 #include <named_lock/detail/platform_windows.hpp>
@@ -25,10 +24,10 @@ namespace nlock::detail {
 class release_watch {
   public:
     /// Null when the process has no handle left.
-    static std::unique_ptr<release_watch> open() {
+    static kept_watch open() {
         windows::handle interrupts = create_event(nullptr);
         if (!interrupts) return nullptr;
-        return std::unique_ptr<release_watch>{new release_watch{std::move(interrupts)}};
+        return kept_watch{new release_watch{std::move(interrupts)}};
     }
 
     bool watch(const std::filesystem::path& path) {
@@ -66,6 +65,8 @@ class release_watch {
     void interrupt() noexcept { windows::SetEvent(interrupts_.get()); }
 
     [[nodiscard]] bool is_usable() const noexcept { return true; }
+
+    release_watch* next_idle = nullptr;
 
   private:
     using milliseconds = std::chrono::duration<std::int64_t, std::milli>;

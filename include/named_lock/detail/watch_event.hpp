@@ -2,6 +2,8 @@
 // Copyright (c) 2026 The named_lock authors
 #pragma once
 
+#include <memory>
+
 namespace nlock::detail {
 
 /// What ended the wait on a release_watch.
@@ -10,5 +12,13 @@ enum class watch_event {
     hint,   ///< the file was closed by somebody, or the wait was interrupted
     moved,  ///< the file was moved, deleted or changed: it may no longer be the one that the path names
 };
+
+class release_watch;
+
+/// A watch that goes back to the registry, which keeps it for the next waiter.
+struct give_back_watch {
+    void operator()(release_watch* watch) const noexcept;  // in lock_registry.hpp
+};
+using kept_watch = std::unique_ptr<release_watch, give_back_watch>;
 
 }  // namespace nlock::detail
