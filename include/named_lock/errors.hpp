@@ -35,8 +35,7 @@ class lock_error : public std::system_error {
   protected:
     lock_error(std::error_code code, const std::filesystem::path& path, std::string message,
                std::vector<lock_holder> holders)
-        : std::system_error{code},
-          details_{std::make_shared<const details>(details{path, std::move(message), std::move(holders)})} {}
+        : std::system_error{code}, details_{new details{path, std::move(message), std::move(holders)}} {}
 
     [[nodiscard]] const std::vector<lock_holder>& seen_holders() const noexcept { return details_->holders; }
 

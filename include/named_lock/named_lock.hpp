@@ -199,6 +199,11 @@ class named_lock {
     [[nodiscard]] std::vector<lock_holder> holders() const { return detail::holders_of(path(), options_->method); }
 
   private:
+    struct attempt {
+        detail::outcome outcome;
+        detail::ticket hold;
+    };
+
     static constexpr auto exclusive = detail::lock_kind::exclusive;
     static constexpr auto shared = detail::lock_kind::shared;
     static constexpr std::chrono::nanoseconds one_attempt{0};
@@ -223,9 +228,8 @@ class named_lock {
         return options_->reentrant ? detail::this_thread_id() : detail::no_thread;
     }
 
-    std::pair<detail::outcome, detail::ticket> take(detail::lock_kind kind, std::chrono::nanoseconds timeout,
-                                                    detail::given_up_by end, const detail::stop_signal* stop,
-                                                    bool has_told = false) {
+    attempt take(detail::lock_kind kind, std::chrono::nanoseconds timeout, detail::given_up_by end,
+                 const detail::stop_signal* stop, bool has_told = false) {
         const detail::request request{kind, end, timeout, *options_, owner(), stop, has_told};
         detail::acquisition acquisition{*state_, request};
         const detail::outcome outcome = acquisition.run();
@@ -242,7 +246,7 @@ class named_lock {
 
     bool take(detail::lock_kind kind, std::chrono::nanoseconds timeout, bool has_told = false) {
         const auto end = detail::given_up_by::unlock;
-        return take(kind, timeout, end, nullptr, has_told).first == detail::outcome::acquired;
+        return take(kind, timeout, end, nullptr, has_told).outcome == detail::outcome::acquired;
     }
 
     template <class Clock, class Duration>
@@ -259,7 +263,7 @@ class named_lock {
     }
 
     guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout) {
-        return guard_of(take(kind, timeout, detail::given_up_by::guard, nullptr).second);
+        return guard_of(take(kind, timeout, detail::given_up_by::guard, nullptr).hold);
     }
 
     guard guard_of(detail::ticket hold) const { return hold == 0 ? guard{} : guard{state_, hold}; }
@@ -284,7 +288,7 @@ class named_lock {
 
     guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const std::stop_token& stop) {
         return guard_of(stoppable(stop, [&](const detail::stop_signal* signal) {
-            return take(kind, timeout, detail::given_up_by::guard, signal).second;
+            return take(kind, timeout, detail::given_up_by::guard, signal).hold;
         }));
     }
 #endif

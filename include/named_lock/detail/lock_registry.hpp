@@ -30,7 +30,8 @@ class lock_registry {
         return registry;
     }
 
-    /// The one state of <locks_dir>/<name>.lock in this process. Lives as long as somebody has it.
+    /// The one state of <locks_dir>/<name>.lock in this process. Lives as long as somebody has it, or until
+    /// another one is asked for.
     std::shared_ptr<lock_state> state_of(std::string_view name, const std::filesystem::path& locks_dir) {
         native_string directory = resolve(locks_dir);
         if (auto state = latest_if(name, directory)) return state;

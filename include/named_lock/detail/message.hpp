@@ -19,7 +19,7 @@ namespace nlock::detail {
 /// `path` in UTF-8, whatever type C++20 gives u8string().
 inline std::string text_of(const std::filesystem::path& path) {
     const auto text = path.u8string();
-    return {text.begin(), text.end()};
+    return {reinterpret_cast<const char*>(text.data()), text.size()};  // char8_t may be read as char
 }
 
 inline std::string failure_message(std::string_view operation, const std::filesystem::path& path,
