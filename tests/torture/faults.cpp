@@ -447,6 +447,10 @@ counted play(const scenario& s, const fault& f, const counted& without, report& 
     results.expect(is_absurd || o.cpu_ms < 20 || o.cpu_ms < o.wall_ms / 2,
                    words + ": burnt " + std::to_string(o.cpu_ms) + " ms of CPU in " + std::to_string(o.wall_ms));
 
+    const long polls = result_of_play.calls[static_cast<int>(call::ppoll)];
+    const bool is_storm = f.times > 1 && f.error == EINTR;  // of signals: each wakes the waiter
+    results.expect(is_storm || polls < 500, words + ": polled " + std::to_string(polls) + " times");
+
     // The guard is given up while faults go on; the next acquisition comes without any.
     if (o.what == result::granted) {
         const seen look = look_at(here.file, is_ofd);

@@ -89,7 +89,13 @@ class release_watch {
         timespec timeout{};
         timeout.tv_sec = static_cast<time_t>(seconds.count());
         timeout.tv_nsec = static_cast<long>((longest - seconds).count());
-        return ::ppoll(sources, count, &timeout, nullptr) != 0;
+        const int ready = ::ppoll(sources, count, &timeout, nullptr);
+        if (ready >= 0 || errno == EINTR) return ready != 0;
+        // Without memory, or with RLIMIT_NOFILE below two: a pause, so that the waiter polls and does not spin.
+        constexpr long moment = 1'000'000;
+        if (timeout.tv_sec != 0 || timeout.tv_nsec > moment) timeout = {0, moment};
+        ::nanosleep(&timeout, nullptr);
+        return false;
     }
 
     void take_interrupt() noexcept {
