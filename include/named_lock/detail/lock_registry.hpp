@@ -141,7 +141,7 @@ class lock_registry {
 
     std::mutex mutex_;
     std::map<native_string, std::weak_ptr<lock_state>> states_;  // no hash table: it would keep its size
-    release_watch* idle_watches_ = nullptr;  // a list
+    release_watch* idle_watches_ = nullptr;                      // a list
     native_string resolved_directory_;
     native_string latest_directory_;  // of latest_
     std::shared_ptr<lock_state> latest_;

@@ -158,15 +158,16 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     }
 
     /// A thread that comes now may be faster than one that has to be woken first, which keeps short critical sections
-    /// busy. But none waits for longer than this behind newcomers.
+    /// busy. But none waits for longer than this behind newcomers when its turn has come.
     [[nodiscard]] bool may_overtake() const noexcept {
         constexpr auto patience = std::chrono::milliseconds{1};
-        return first_ == nullptr || std::chrono::steady_clock::now() - first_->since < patience;
+        return first_ == nullptr || std::chrono::steady_clock::now() - turn_since_ < patience;
     }
 
     [[nodiscard]] bool is_front(const waiter& w) const noexcept { return first_ == &w; }
 
     void enqueue(waiter& w) noexcept {
+        if (first_ == nullptr) turn_since_ = w.since;
         waiter** end = &first_;
         while (*end != nullptr) end = &(*end)->next;
         *end = &w;
@@ -185,6 +186,7 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     void leave_queue(waiter& w) noexcept {
         const bool was_front = is_front(w);
         take_out(w);
+        if (was_front) turn_since_ = std::chrono::steady_clock::now();
         const bool exclusive_now = !is_free() && kind_ == lock_kind::exclusive;
         if (was_front && !exclusive_now) wake_front();
     }
@@ -255,6 +257,7 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     lock_kind kind_ = lock_kind::shared;
     ticket last_ticket_ = 0;
     waiter* first_ = nullptr;
+    std::chrono::steady_clock::time_point turn_since_;  // of first_
     std::shared_ptr<lock_state> self_;  // while there is a hold of lock(), which has no guard to keep this alive
 };
 
