@@ -5,9 +5,13 @@
 #include "support/catch.hpp"
 
 #if defined(_WIN32)
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <iostream>
 #include <list>
 #include <string>
+#include <vector>
 
 #include <named_lock/named_lock.hpp>
 
@@ -77,5 +81,27 @@ TEST_CASE("a waiter that is woken and does not take the lock wakes the next one 
     holder.tell("release");
     CHECK(second.read_line() == "ok");
     CHECK(steady_clock::now() - released < 4s);
+}
+
+// No test, but a measurement to start by hand, with its name: docs/platforms.md has the figure.
+TEST_CASE("how long a hand-off between processes takes on Windows", "[.]") {
+    constexpr std::size_t rounds = 201;
+    temp_dir dir;
+    worker holder{dir};
+    worker waiter{dir};
+    std::vector<double> milliseconds;
+    for (std::size_t i = 0; i < rounds; ++i) {
+        holder.tell("acquire -1 x");
+        waiter.let_wait("acquire -1 x");
+        CHECK(waiter.is_silent(20ms));
+        const auto start = steady_clock::now();
+        holder.tell("release");  // the conversation with both is in the figure
+        CHECK(waiter.read_line() == "ok");
+        milliseconds.push_back(std::chrono::duration<double, std::milli>(steady_clock::now() - start).count());
+        waiter.tell("release");
+    }
+    std::sort(milliseconds.begin(), milliseconds.end());
+    std::cout << "hand-off: median " << milliseconds[rounds / 2] << " ms, p99 " << milliseconds[rounds * 99 / 100]
+              << " ms, " << rounds << " rounds" << std::endl;
 }
 #endif

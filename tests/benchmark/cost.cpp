@@ -62,7 +62,10 @@ void uncontended(const std::filesystem::path& dir, int rounds) {
         {"flock+flock, descriptor kept", [kept] { ::flock(kept, LOCK_EX | LOCK_NB), ::flock(kept, LOCK_UN); }},
         {"named_lock, object reused", [&] { const auto guard = lock.acquire(); }},
         {"named_lock, object reused, time-out", [&] { const auto guard = lock.acquire(std::chrono::seconds{10}); }},
-        {"named_lock, new object", [&] { const auto guard = nlock::named_lock{"new", directory}.acquire(); }},
+        {"named_lock, new object",
+         [&] {
+             const auto guard = nlock::named_lock{"new", directory}.acquire();
+         }},
         {"std::timed_mutex", [&] { const std::lock_guard guard{mutex}; }},
     };
 #ifdef HAS_BOOST

@@ -71,8 +71,8 @@ result run(const crowd& who, double seconds, const work& body, const std::functi
     const auto start = bench::steady::now();
     shared->now = stage::running;
     if (meanwhile) meanwhile(*shared);
-    std::this_thread::sleep_until(start + std::chrono::duration_cast<bench::steady::duration>(
-                                              std::chrono::duration<double>{seconds}));
+    std::this_thread::sleep_until(
+        start + std::chrono::duration_cast<bench::steady::duration>(std::chrono::duration<double>{seconds}));
     std::vector<double> of_process(static_cast<std::size_t>(who.processes));
     for (int i = 0; i < who.members(); ++i) {
         of_process[static_cast<std::size_t>(i / who.threads)] += static_cast<double>(shared->acquisitions[i].load());
@@ -157,7 +157,8 @@ void readers(const nlock::named_lock& handle, double seconds) {
         const auto guard = lock.try_acquire(std::chrono::duration<double>{seconds});
         shared.writer_waited_us = static_cast<std::int64_t>(bench::seconds_since(start) * 1e6);
         const double waited = static_cast<double>(shared.writer_waited_us.load());
-        bench::report("readers", guard ? "a writer among 100 waits" : "a writer among 100 gave up after", "us", {waited});
+        bench::report("readers", guard ? "a writer among 100 waits" : "a writer among 100 gave up after", "us",
+                      {waited});
     };
     report_all("readers", "1 reader", {run({1, 1}, seconds, read)});
     report_all("readers", "2 readers", {run({2, 1}, seconds, read)});

@@ -37,7 +37,8 @@ inline double quantile(std::vector<double> sorted, double q) {
 }
 
 /// One JSON line: what was measured, median, 99th percentile, smallest, largest and number of samples.
-inline void report(const std::string& question, const std::string& what, const char* unit, std::vector<double> samples) {
+inline void report(const std::string& question, const std::string& what, const char* unit,
+                   std::vector<double> samples) {
     std::sort(samples.begin(), samples.end());
     std::printf(R"({"question":"%s","what":"%s","unit":"%s","median":%.6g,"p99":%.6g,"min":%.6g,"max":%.6g,"n":%zu})"
                 "\n",
@@ -74,8 +75,7 @@ inline void compare(const std::string& question, int rounds, int calls, const st
 /// Zeroed memory that forked children share.
 template <class T>
 T* shared(std::size_t count = 1) {
-    void* memory =
-        ::mmap(nullptr, sizeof(T) * count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* memory = ::mmap(nullptr, sizeof(T) * count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::runtime_error{"mmap"};
     return new (memory) T[count]{};
 }
