@@ -22,6 +22,7 @@
 #include <named_lock/named_lock.hpp>
 
 #include "support/others.hpp"
+#include "support/slow_clock.hpp"
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 
@@ -109,16 +110,6 @@ TEST_CASE("on_wait is called once however often the waiter wakes up") {
     CHECK(waiter.get());
     CHECK(calls == 1);
 }
-
-/// A clock that runs slow, as one that is set back again and again.
-struct slow_clock {
-    using duration = std::chrono::nanoseconds;
-    using rep = duration::rep;
-    using period = duration::period;
-    using time_point = std::chrono::time_point<slow_clock>;
-    [[maybe_unused]] static constexpr bool is_steady = false;
-    static time_point now() { return time_point{std::chrono::steady_clock::now().time_since_epoch() / 4}; }
-};
 
 TEST_CASE("on_wait is called once although the clock of the deadline is set back") {
     temp_dir dir;

@@ -25,6 +25,7 @@
 
 #include "support/others.hpp"
 #include "support/platform.hpp"
+#include "support/slow_clock.hpp"
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 #include "support/thrown.hpp"
@@ -119,18 +120,6 @@ void check_that_they_wait_for_ever(const temp_dir& dir, const std::vector<way>& 
     holds.clear();
     for (auto& t : threads) CHECK(t.get());
 }
-
-/// A clock that goes at half the speed of the steady clock, and started elsewhere.
-struct slow_clock {
-    using duration = std::chrono::microseconds;
-    using rep = duration::rep;
-    using period = duration::period;
-    using time_point = std::chrono::time_point<slow_clock>;
-    [[maybe_unused]] static constexpr bool is_steady = true;
-    static time_point now() {
-        return time_point{std::chrono::duration_cast<duration>(steady_clock::now().time_since_epoch() / 2) - 1000h};
-    }
-};
 
 }  // namespace
 
