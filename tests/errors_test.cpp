@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -35,6 +34,8 @@
 #include "support/thrown.hpp"
 #include "support/worker.hpp"
 #if defined(__linux__)
+#include <sys/sysmacros.h>
+
 #include "support/seccomp.hpp"
 #endif
 

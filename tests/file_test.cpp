@@ -298,7 +298,7 @@ TEST_CASE("a lock file is created with the mode 0666 less the umask") {
     temp_dir dir;
     const auto [mask, mode] = GENERATE(table<unsigned, unsigned>({{0U, 0666U}, {022U, 0644U}, {077U, 0600U}}));
     CAPTURE(mask);
-    const changed_umask changed{mask};
+    const changed_umask changed{static_cast<mode_t>(mask)};
     const auto guard = named_lock{"x", dir.path()}.acquire();
     CHECK(mode_of(dir.path() / "x.lock") == mode);
 }
@@ -310,7 +310,7 @@ TEST_CASE("the option permissions is the mode of a lock file that is created, wh
     CAPTURE(mask, mode);
     auto options = options_in(dir.path());
     options.permissions = static_cast<fs::perms>(mode);
-    const changed_umask changed{mask};
+    const changed_umask changed{static_cast<mode_t>(mask)};
     const auto guard = named_lock{"x", options}.acquire();
     CHECK(mode_of(dir.path() / "x.lock") == mode);
 }

@@ -30,6 +30,7 @@
 #include "support/child.hpp"
 #include "support/counter_file.hpp"
 #include "support/others.hpp"
+#include "support/platform.hpp"
 #include "support/proc.hpp"
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
@@ -163,6 +164,7 @@ TEST_CASE("holds of other threads and without a thread are not inherited either"
 
 #if defined(__linux__)
 TEST_CASE("a forked child has no descriptor of its parent's locks") {
+    SKIP_UNDER_QEMU();
     SKIP_WITHOUT_INOTIFY();
     temp_dir dir;
     worker parent{dir};
@@ -230,6 +232,7 @@ TEST_CASE("an inherited guard does not give up the hold that the child has acqui
 }
 
 TEST_CASE("the end of a forked child, whatever it is, does not release the parent's lock") {
+    SKIP_UNDER_QEMU();
     const std::string method = any_method_by_name();
     const std::string how = GENERATE("exit", "exec true", "crash");
     const std::string take = GENERATE("acquire", "acquire_shared");
@@ -265,6 +268,7 @@ TEST_CASE("a child that ends by _exit leaves the parent's lock alone") {
 // ---- nothing that it leaves undone keeps it alive ----
 
 TEST_CASE("a child that lives on does not keep the lock alive that its parent gives up") {
+    SKIP_UNDER_QEMU();
     const std::string method = any_method_by_name();
     CAPTURE(method);
     temp_dir dir;
@@ -280,6 +284,7 @@ TEST_CASE("a child that lives on does not keep the lock alive that its parent gi
 }
 
 TEST_CASE("a child that lives on does not keep the lock alive of its parent that was killed") {
+    SKIP_UNDER_QEMU();
     const std::string method = any_method_by_name();
     const std::string take = GENERATE("acquire", "acquire_shared");
     CAPTURE(method, take);
@@ -296,6 +301,7 @@ TEST_CASE("a child that lives on does not keep the lock alive of its parent that
 }
 
 TEST_CASE("a grandchild neither holds, nor releases, nor keeps alive what the first process holds") {
+    SKIP_UNDER_QEMU();
     temp_dir dir;
     worker first{dir};
     worker other{dir};
@@ -385,6 +391,7 @@ TEST_CASE("parent and child exclude each other, and wait for each other") {
 }
 
 TEST_CASE("a child waits for the lock that its parent holds until the parent ends") {
+    SKIP_UNDER_QEMU();
     temp_dir dir;
     worker parent = worker::without_polling(dir);
     parent.tell("acquire -1 x");

@@ -24,6 +24,7 @@
 
 #include <named_lock/named_lock.hpp>
 
+#include "support/platform.hpp"
 #include "support/proc.hpp"
 #include "support/temp_dir.hpp"
 #include "support/thrown.hpp"
@@ -107,7 +108,7 @@ TEST_CASE("the holder is another process, with its pid and its short name") {
     holder.tell("acquire -1 x");
     holder.tell("acquire -1 y");
     CHECK(shown(lock.holders()) == expected({&holder}));
-    CHECK(name_of(holder.pid()) == "named_lock_work");  // the system keeps 15 bytes
+    if (!under_qemu) CHECK(name_of(holder.pid()) == "named_lock_work");  // the system keeps 15 bytes
     holder.crash();
     CHECK(lock.holders().empty());
 }
@@ -151,6 +152,7 @@ TEST_CASE("who waits is no holder") {
 }
 
 TEST_CASE("a process that was forked from the holder is no holder") {
+    SKIP_UNDER_QEMU();
     const auto method = GENERATE(lock_method::flock, lock_method::fcntl);
     CAPTURE(word_of(method));
     temp_dir dir;

@@ -59,7 +59,7 @@ std::string content_of(const fs::path& path) {
 }
 
 /// flock(1), that says "in" when it has the lock, and gives it up after a line.
-process flock_program(const fs::path& file, const std::string& option = "--exclusive") {
+[[maybe_unused]] process flock_program(const fs::path& file, const std::string& option = "--exclusive") {
     return process{{"flock", option, file.string(), "--command", "echo in; read line"}};
 }
 

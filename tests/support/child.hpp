@@ -58,7 +58,7 @@ class child {
     /// What was wrong with the work that it has to finish now: "" for nothing.
     std::string verdict() {
         std::string said = read_line();
-        const int status = wait();
+        int status = wait();  // not const: macOS takes its address
         return WIFSIGNALED(status) ? said + "killed by signal " + std::to_string(WTERMSIG(status)) : said;
     }
 

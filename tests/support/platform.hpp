@@ -17,6 +17,12 @@ inline constexpr bool on_windows = true;
 inline constexpr bool on_windows = false;
 #endif
 
+#if defined(NAMED_LOCK_QEMU)
+inline constexpr bool under_qemu = true;
+#else
+inline constexpr bool under_qemu = false;
+#endif
+
 /// How often to repeat what a system call takes part in: under Wine each is a conversation between processes.
 constexpr int repetitions(int times) { return on_windows ? times / 10 : times; }
 
@@ -46,4 +52,11 @@ inline std::filesystem::path from_utf8(const std::string& text) {
 #define SKIP_ON_WINDOWS(reason)                                                                                        \
     do {                                                                                                               \
         if (::nlock_test::on_windows) SKIP_TEST(reason);                                                               \
+    } while (false)
+
+/// Ends a test case in which a worker forks, which has a thread beside.
+#define SKIP_UNDER_QEMU()                                                                                              \
+    do {                                                                                                               \
+        if (::nlock_test::under_qemu)                                                                                  \
+            SKIP_TEST("qemu-user fails an assertion of its own if a program with threads forks");                      \
     } while (false)

@@ -66,7 +66,18 @@ extern "C" int ppoll(pollfd* sources, nfds_t count, const timespec* timeout, con
         ::syscall(SYS_ppoll, sources, count, timeout == nullptr || cuts ? nullptr : &left, mask, signal_set_size));
 }
 
-extern "C" int inotify_add_watch(int instance, const char* path, std::uint32_t events) noexcept {
+#if defined(__GLIBC__)
+#define NAMED_LOCK_TEST_NOTHROW noexcept  // as it is declared there, but not in musl
+#else
+#define NAMED_LOCK_TEST_NOTHROW
+// musl has all of inotify in one object, which a static program cannot link beside a part of it.
+extern "C" int inotify_init1(int flags) { return static_cast<int>(::syscall(SYS_inotify_init1, flags)); }
+extern "C" int inotify_init() { return ::inotify_init1(0); }
+extern "C" int inotify_rm_watch(int instance, int watch) {
+    return static_cast<int>(::syscall(SYS_inotify_rm_watch, instance, watch));
+}
+#endif
+extern "C" int inotify_add_watch(int instance, const char* path, std::uint32_t events) NAMED_LOCK_TEST_NOTHROW {
     if (nlock_test::before_watching) std::exchange(nlock_test::before_watching, nullptr)();
     return static_cast<int>(::syscall(SYS_inotify_add_watch, instance, path, events));
 }

@@ -137,7 +137,7 @@ class answer_of_child {
 inline pid_t fork_without_signals() noexcept {
     sigset_t all;
     sigset_t before;
-    ::sigfillset(&all);
+    sigfillset(&all);  // a macro on macOS
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     const pid_t pid = ::fork();
     const int saved_errno = errno;
