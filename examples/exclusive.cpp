@@ -188,6 +188,13 @@ void handle_unless_ignored(int signal) {
 
 [[noreturn]] void become(char** command) {
     execvp(command[0], command);
+    if (errno ==
+        ENOEXEC) {  // a script without a first line, which POSIX lets execvp give to the shell, but musl does not
+        std::vector<char*> script{const_cast<char*>("sh")};
+        for (char** word = command; *word != nullptr; ++word) script.push_back(*word);
+        script.push_back(nullptr);
+        execv("/bin/sh", script.data());
+    }
     const int error = errno;
     std::cerr << "exclusive: cannot run '" << command[0] << "': " << std::strerror(error) << std::endl;
     _exit(error == ENOENT ? exit_not_found : exit_cannot_run);
