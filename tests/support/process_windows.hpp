@@ -47,8 +47,14 @@ class process {
         start.hStdError = GetStdHandle(STD_ERROR_HANDLE);
         std::wstring line = command_line(command);
         PROCESS_INFORMATION started{};
-        if (CreateProcessW(nullptr, line.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &start, &started) == 0) {
-            fail_with_code("start " + name_);
+        // Wine 8 now and then answers with an internal error when programs are started and killed beside each other:
+        // no program was started then. Windows does not.
+        constexpr int attempts = 5;
+        for (int attempt = 1;
+             CreateProcessW(nullptr, line.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &start, &started) == 0;
+             ++attempt) {
+            if (GetLastError() != ERROR_INTERNAL_ERROR || attempt == attempts) fail_with_code("start " + name_);
+            Sleep(100);
         }
         CloseHandle(started.hThread);
         process_ = handle{started.hProcess};
