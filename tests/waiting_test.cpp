@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <list>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -559,8 +560,8 @@ TEST_CASE("of all threads that wait for a name only one waits on the system") {
     std::list<task<bool>> threads;
     for (int i = 0; i < 4; ++i) {
         threads.emplace_back([&] { return static_cast<bool>(lock.acquire()); });
-        threads.emplace_back([&] { return static_cast<bool>(lock.acquire_shared(1h)); });
-        threads.emplace_back([&] { return static_cast<bool>(other.acquire()); });
+        threads.emplace_back([&] { return static_cast<bool>(lock.acquire(1h)); });
+        threads.emplace_back([&] { return static_cast<bool>(other.acquire_shared()); });
     }
     REQUIRE(becomes_true([&] { return waiting == 12; }));
     REQUIRE(gets_to_watch(::getpid(), 2));  // one for each name
@@ -577,6 +578,28 @@ TEST_CASE("of all threads that wait for a name only one waits on the system") {
     foreign.release();
     other_foreign.release();
     for (auto& thread : threads) CHECK(thread.get());
+}
+
+TEST_CASE("a writer behind which readers of its process do not wait any longer leaves the system to them") {
+    SKIP_WITHOUT_INOTIFY();
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir)};
+    foreign_hold foreign{lock};
+    // Open all the time: to close it would wake whoever watches it.
+    const auto file = nlock::detail::open_lock_file(lock.path(), std::nullopt);
+    const auto writer_is_marked = [&] {
+        return nlock::detail::has_waiting_writer(file, nlock::lock_method::flock);
+    };
+    task writer{[&] { return static_cast<bool>(lock.acquire()); }};
+    REQUIRE(gets_to_watch(::getpid()));
+    REQUIRE(becomes_true(writer_is_marked));
+    task reader{[&] { return static_cast<bool>(lock.acquire_shared()); }};
+    CHECK(becomes_true([&] { return !writer_is_marked(); }));
+    CHECK(gets_to_watch(::getpid()));
+    CHECK(becomes_true([&] { return descriptors_on(lock.path(), ::getpid()) == 3; }));  // the two here, the reader's
+    foreign.release();
+    CHECK(reader.get());
+    CHECK(writer.get());
 }
 
 TEST_CASE("waits one after the other use the same few descriptors, and leave no watch behind") {

@@ -133,10 +133,10 @@ class acquisition {
             --quick_tries_left_;
             lock.unlock();
             lock.lock();
-        } else if (!state_.is_front(self) &&
-                   file_.is_open()) {  // from the first attempt: many waiters are no many files
+        } else if (!state_.is_front(self) && file_.is_open()) {
+            // From the first attempt, or from when it was the front: many waiters are no many files, nor watches.
             lock.unlock();
-            file_.close();
+            file_ = lock_file{};
             lock.lock();
         } else if (!state_.is_front(self) || !state_.is_free()) {
             wait_for_wakeup(lock, self);

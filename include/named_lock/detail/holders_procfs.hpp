@@ -73,7 +73,9 @@ inline std::int64_t pid_of_lock(std::string_view line, std::string_view file, lo
 }
 
 inline std::string proc_path(std::int64_t pid, const char* entry) {
-    return std::string{"/proc/"}.append(std::to_string(pid)).append(entry);
+    std::array<char, 64> text;
+    std::snprintf(text.data(), text.size(), "/proc/%lld%s", static_cast<long long>(pid), entry);
+    return text.data();
 }
 
 inline std::string read_whole(const std::string& path) {

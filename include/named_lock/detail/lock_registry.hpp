@@ -46,10 +46,12 @@ class lock_registry {
         std::shared_ptr<lock_state> before;
         const std::scoped_lock lock{mutex_};
         const auto known = states_.find(path);
-        if (known != states_.end()) state = known->second.lock();
+        if (known != states_.end()) state = known->second->weak_from_this().lock();
         if (state == nullptr) {
-            state = std::make_shared<registered_state>(std::string{name}, path);
-            states_.insert_or_assign(std::move(path), state);
+            if (known != states_.end()) states_.erase(known);
+            const auto made = std::make_shared<registered_state>(std::string{name}, std::move(path));
+            state = made;
+            states_.emplace(made->path().native(), made.get());
         }
         latest_directory_.swap(directory);
         before = std::exchange(latest_, state);
@@ -85,13 +87,14 @@ class lock_registry {
 
   private:
     using native_string = std::filesystem::path::string_type;
+    using native_view = std::basic_string_view<std::filesystem::path::value_type>;
 
     /// A state that leaves the registry when it ends.
     struct registered_state : lock_state {
         using lock_state::lock_state;
         ~registered_state() {
             forget_parent();  // whose thread may have left the table half done
-            instance().forget(path().native());
+            instance().forget(*this);
         }
     };
 
@@ -99,11 +102,11 @@ class lock_registry {
         install_fork_handlers([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); });
     }
 
-    void forget(const native_string& path) noexcept {
+    void forget(const registered_state& state) noexcept {
         const std::scoped_lock lock{mutex_};
-        const auto found = states_.find(path);
+        const auto found = states_.find(state.path().native());
         // A new state of that path may have taken the place meanwhile.
-        if (found != states_.end() && found->second.expired()) states_.erase(found);
+        if (found != states_.end() && found->second == &state) states_.erase(found);
     }
 
     /// The one name of a directory: absolute, with its symlinks resolved as far as it exists. The last one that proved
@@ -140,8 +143,8 @@ class lock_registry {
     }
 
     std::mutex mutex_;
-    std::map<native_string, std::weak_ptr<lock_state>> states_;  // no hash table: it would keep its size
-    release_watch* idle_watches_ = nullptr;                      // a list
+    std::map<native_view, registered_state*> states_;  // by their paths. No hash table: it would keep its size
+    release_watch* idle_watches_ = nullptr;            // a list
     native_string resolved_directory_;
     native_string latest_directory_;  // of latest_
     std::shared_ptr<lock_state> latest_;

@@ -178,6 +178,7 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         waiter** at = &first_;
         while (*at != &w && (*at)->kind == lock_kind::shared) at = &(*at)->next;
         if (*at == &w) return;
+        if (at == &first_) wake_front();  // it is no longer the one that waits on the system
         take_out(w);
         w.next = std::exchange(*at, &w);
     }

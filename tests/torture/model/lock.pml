@@ -253,25 +253,6 @@ inline unlock_and_close(file) {
 #define is_front(t) (FIRST(PROCESS_OF(t)) == t + 1)
 #define is_free(t) (holds[PROCESS_OF(t)] == 0)
 
-/// pass_writers()
-inline pass_writers(p) {
-    d_step {
-        k = PLACES(p);
-        do
-        :: queue[k] != t + 1 && KIND(queue[k] - 1) == shared -> k++
-        :: else -> break
-        od;
-        passed = t + 1;
-        do
-        :: queue[k] != t + 1 -> other = queue[k]; queue[k] = passed; passed = other; k++
-        :: else -> queue[k] = passed; break
-        od;
-        passed = 0;
-        other = 0;
-        k = 0
-    }
-}
-
 // enter_again() for another thread: one more shared hold of a file that is still the path's
 #define IS_AT_PATH (inode[STATE_FILE(PROCESS_OF(t))] == path)
 #ifdef BREAK_JOINS_REPLACED
@@ -295,6 +276,29 @@ inline wake_front(p) {
     :: FIRST(p) != 0 -> wake(FIRST(p) - 1)
     :: else
     fi
+}
+
+/// pass_writers()
+inline pass_writers(p) {
+    d_step {
+        k = PLACES(p);
+        do
+        :: queue[k] != t + 1 && KIND(queue[k] - 1) == shared -> k++
+        :: else -> break
+        od;
+        if
+        :: k == PLACES(p) && queue[k] != t + 1 -> wake(queue[k] - 1)
+        :: else
+        fi;
+        passed = t + 1;
+        do
+        :: queue[k] != t + 1 -> other = queue[k]; queue[k] = passed; passed = other; k++
+        :: else -> queue[k] = passed; break
+        od;
+        passed = 0;
+        other = 0;
+        k = 0
+    }
 }
 
 /// leave_queue()
