@@ -136,7 +136,7 @@ class acquisition {
         } else if (!state_.is_front(self) && file_.is_open()) {
             // From the first attempt, or from when it was the front: many waiters are no many files, nor watches.
             lock.unlock();
-            file_ = lock_file{};
+            file_.leave();
             lock.lock();
         } else if (!state_.is_front(self) || !state_.is_free()) {
             wait_for_wakeup(lock, self);

@@ -19,6 +19,10 @@ namespace nlock::detail {
 /// all, and not learnt from the waits: those who had waited long would then try less often than the others.
 ///
 /// Without a watch it polls.
+///
+/// The longest rest and the longest pause between polls are such that 64 and 256 waiters do not keep two cores busy with
+/// attempts in vain. (Measured, holds of 100 us: 64 processes 7,600 grants a second instead of 6,300 with 8 ms and 4 ms,
+/// 256 of them 4,800 instead of 1,800.)
 class backoff {
   public:
     static constexpr std::chrono::nanoseconds shortest = std::chrono::microseconds{50};
@@ -46,11 +50,11 @@ class backoff {
     void heard_nothing() noexcept { rest_ = shortest; }
 
     /// What the next waiter for this lock shall start with, as there may be as many waiters then.
-    [[nodiscard]] std::chrono::nanoseconds first_rest() const noexcept { return (std::max)(rest_ / 16, shortest); }
+    [[nodiscard]] std::chrono::nanoseconds first_rest() const noexcept { return (std::max)(rest_ / 4, shortest); }
 
   private:
-    static constexpr std::chrono::nanoseconds longest_rest = std::chrono::milliseconds{8};
-    static constexpr std::chrono::nanoseconds longest_poll = std::chrono::milliseconds{4};
+    static constexpr std::chrono::nanoseconds longest_rest = std::chrono::milliseconds{32};
+    static constexpr std::chrono::nanoseconds longest_poll = std::chrono::milliseconds{16};
 
     /// Up to a quarter less, so that waiters do not stay in step.
     static std::chrono::nanoseconds jittered(std::chrono::nanoseconds pause) noexcept {

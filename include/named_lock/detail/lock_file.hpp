@@ -66,6 +66,12 @@ class lock_file {
 
     [[nodiscard]] bool is_at(const std::filesystem::path& path) const { return is_file_at(file_, path); }
 
+    /// Closes it, and gives the watch on it back.
+    void leave() noexcept {
+        close();
+        watch_ = nullptr;
+    }
+
     void close() noexcept {
         if (std::exchange(locked_, false) && file_) unlock_file(file_, method_);
         file_ = file_handle{};

@@ -49,7 +49,9 @@ inline std::string timeout_message(std::string_view name, const std::filesystem:
     std::string message = not_acquired(name, path).append(" within ").append(in_words(timeout));
     const char* separator = "; held by pid ";
     for (const lock_holder& holder : holders) {
-        message.append(separator).append(std::to_string(holder.pid));
+        std::array<char, 24> pid;
+        std::snprintf(pid.data(), pid.size(), "%lld", static_cast<long long>(holder.pid));
+        message.append(separator).append(pid.data());
         if (!holder.process.empty()) message.append(" (").append(holder.process).append(")");
         separator = ", ";
     }
