@@ -195,6 +195,23 @@ TEST_CASE("shared holds by different methods wait for each other") {
     CHECK(seen_by_others(by_flock) == seen::shared);
 }
 
+TEST_CASE("readers do not wait behind readers that cannot enter yet") {
+    temp_dir dir;
+    named_lock by_flock{"x", dir.path()};
+    event reader_waits;
+    auto options = fcntl_options(dir);
+    options.on_wait = [&](const nlock::lock_wait&) { reader_waits.happen(); };
+    named_lock by_fcntl{"x", options};
+    auto guard = by_flock.acquire_shared();
+    task other{[&] { return static_cast<bool>(by_fcntl.acquire_shared()); }};
+    REQUIRE(reader_waits.wait());
+    CHECK(other.is_blocked());
+    CHECK(in_another_thread([&] { return static_cast<bool>(by_flock.try_acquire_shared(patience)); }));
+    CHECK(other.is_blocked());
+    guard.release();
+    CHECK(other.get());
+}
+
 TEST_CASE("a path that was locked by fcntl is locked by flock afterwards as if nothing had been") {
     temp_dir dir;
     named_lock by_fcntl{"x", fcntl_options(dir)};

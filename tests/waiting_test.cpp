@@ -587,9 +587,7 @@ TEST_CASE("a writer behind which readers of its process do not wait any longer l
     foreign_hold foreign{lock};
     // Open all the time: to close it would wake whoever watches it.
     const auto file = nlock::detail::open_lock_file(lock.path(), std::nullopt);
-    const auto writer_is_marked = [&] {
-        return nlock::detail::has_waiting_writer(file, nlock::lock_method::flock);
-    };
+    const auto writer_is_marked = [&] { return nlock::detail::has_waiting_writer(file, nlock::lock_method::flock); };
     task writer{[&] { return static_cast<bool>(lock.acquire()); }};
     REQUIRE(gets_to_watch(::getpid()));
     REQUIRE(becomes_true(writer_is_marked));

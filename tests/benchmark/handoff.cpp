@@ -8,6 +8,7 @@
 //
 // Holders are other processes that print "held", keep the lock for a while, release it and print when they began to.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -216,6 +217,11 @@ void waiting_costs(int rounds, settings& s) {
         percent.push_back(100 * (cpu_seconds() - before) / bench::seconds_since(start));
     }
     bench::report("CPU of a 2 s wait", "named_lock", "%", percent);
+    const double idle_before = cpu_seconds();
+    const auto idle_start = bench::steady::now();
+    for (int i = 0; i < 40; ++i) ::poll(nullptr, 0, 50);
+    bench::report("CPU of a 2 s wait", "40 times poll(2) of nothing", "%",
+                  {100 * (cpu_seconds() - idle_before) / bench::seconds_since(idle_start)});
 #ifdef HAS_BOOST
     peer holder{[&] {
         boost::interprocess::file_lock lock{s.file.c_str()};
@@ -235,12 +241,17 @@ void lateness(int rounds, settings& s) {
     const auto holder = start_holder("killed", s, 0ms);
     holder->line();
     std::vector<double> late;
+    std::vector<double> bare;
     for (int round = 0; round < rounds; ++round) {
         const auto start = bench::steady::now();
         if (s.lock.try_acquire(100ms)) throw std::runtime_error{"granted"};
         late.push_back((bench::seconds_since(start) - 0.1) * 1e6);
+        const auto bare_start = bench::steady::now();
+        ::poll(nullptr, 0, 100);
+        bare.push_back((bench::seconds_since(bare_start) - 0.1) * 1e6);
     }
     bench::report("time-out of 100 ms: how late", "named_lock", "us", late);
+    bench::report("time-out of 100 ms: how late", "poll(2) of nothing", "us", bare);
 
     std::vector<double> cancelled;
     for (int round = 0; round < rounds; ++round) {

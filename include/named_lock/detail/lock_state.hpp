@@ -143,8 +143,7 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         }
         const bool both_shared = kind_ == lock_kind::shared && r.kind == lock_kind::shared;
         if (!both_shared || !same_method) return 0;
-        const bool has_others_first = first_ != self || file_.has_waiting_writer(r.options.method);
-        if (gives_way && has_others_first) return 0;
+        if (gives_way && (has_writer_before(self) || file_.has_waiting_writer(r.options.method))) return 0;
         return file_.is_at(path_) ? add(r) : 0;  // of a file that was replaced, another process may hold the new one
     }
 
@@ -213,6 +212,14 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
             if (wanted(*--h)) return h;
         }
         return holds_.end();
+    }
+
+    /// Whether a writer waits before `self`, or anywhere if that is null. Readers alone do not keep each other waiting:
+    /// once some were queued, all others would queue behind them, and enter one by one.
+    [[nodiscard]] bool has_writer_before(const waiter* self) const noexcept {
+        const waiter* w = first_;
+        while (w != nullptr && w != self && w->kind == lock_kind::shared) w = w->next;
+        return w != nullptr && w != self;
     }
 
     void take_out(waiter& w) noexcept {

@@ -262,7 +262,17 @@ inline unlock_and_close(file) {
 #endif
 
 // the same for one that lets others go first
-#define may_join_at_once(t) (may_join(t) && !(gives_way && FIRST(PROCESS_OF(t)) != 0))
+#define WRITER_AT(k) (queue[k] != 0 && KIND(queue[k] - 1) == exclusive)
+#if THREADS == 1
+#define writer_waits(p) WRITER_AT(PLACES(p))
+#elif THREADS == 2
+#define writer_waits(p) (WRITER_AT(PLACES(p)) || ((p) == 0 && WRITER_AT(1)))
+#elif THREADS == 3
+#define writer_waits(p) (WRITER_AT(PLACES(p)) || ((p) == 0 && (WRITER_AT(1) || WRITER_AT(2))))
+#else
+#error "writer_waits() knows three places"
+#endif
+#define may_join_at_once(t) (may_join(t) && !(gives_way && writer_waits(PROCESS_OF(t))))
 
 /// waiter::wake()
 inline wake(w) {
