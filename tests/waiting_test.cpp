@@ -600,6 +600,20 @@ TEST_CASE("a writer behind which readers of its process do not wait any longer l
     CHECK(writer.get());
 }
 
+TEST_CASE("what a crowd has left behind lets no waiter rest longer than its poll interval, and shrinks") {
+    nlock::detail::backoff short_poll{1ms, 8ms};
+    CHECK(short_poll.next_rest() <= 1ms);
+    auto first = std::chrono::nanoseconds{8ms};
+    for (int i = 0; i < 10; ++i) {  // waiters that are woken in vain once
+        nlock::detail::backoff next{50ms, first};
+        (void)next.next_rest();
+        CHECK(next.first_rest() < first);
+        first = next.first_rest();
+        if (first == nlock::detail::backoff::shortest) break;
+    }
+    CHECK(first == nlock::detail::backoff::shortest);
+}
+
 TEST_CASE("waits one after the other use the same few descriptors, and leave no watch behind") {
     SKIP_WITHOUT_INOTIFY();
     temp_dir dir;

@@ -133,7 +133,7 @@ class acquisition {
             --quick_tries_left_;
             lock.unlock();
             lock.lock();
-        } else if (!state_.is_front(self) && file_.is_open()) {
+        } else if (!state_.is_front(self) && (file_.is_open() || file_.watch() != nullptr)) {
             // From the first attempt, or from when it was the front: many waiters are no many files, nor watches.
             lock.unlock();
             file_.leave();

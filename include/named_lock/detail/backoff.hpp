@@ -29,7 +29,7 @@ class backoff {
 
     backoff(std::chrono::milliseconds longest, std::chrono::nanoseconds first_rest)
         : longest_{std::clamp(longest, std::chrono::milliseconds{1}, std::chrono::milliseconds{std::chrono::hours{1}})},
-          rest_{first_rest} {}
+          rest_{(std::min)(first_rest, longest_)} {}
 
     [[nodiscard]] bool must_rest() const noexcept { return must_rest_; }
 
@@ -49,8 +49,9 @@ class backoff {
     void heard_event() noexcept { must_rest_ = true; }
     void heard_nothing() noexcept { rest_ = shortest; }
 
-    /// What the next waiter for this lock shall start with, as there may be as many waiters then.
-    [[nodiscard]] std::chrono::nanoseconds first_rest() const noexcept { return (std::max)(rest_ / 4, shortest); }
+    /// What the next waiter for this lock shall start with, as there may be as many waiters then. Less than a quarter, so
+    /// that it shrinks where each waiter rests once only.
+    [[nodiscard]] std::chrono::nanoseconds first_rest() const noexcept { return (std::max)(rest_ / 8, shortest); }
 
   private:
     static constexpr std::chrono::nanoseconds longest_rest = std::chrono::milliseconds{32};
