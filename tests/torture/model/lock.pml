@@ -261,7 +261,7 @@ inline unlock_and_close(file) {
 #define may_join(t) (!is_free(t) && kind[PROCESS_OF(t)] == shared && KIND(t) == shared && IS_AT_PATH)
 #endif
 
-// the same for one that lets others go first
+// has_writer_before() for a thread that is not in the queue, or its front
 #define WRITER_AT(k) (queue[k] != 0 && KIND(queue[k] - 1) == exclusive)
 #if THREADS == 1
 #define writer_waits(p) WRITER_AT(PLACES(p))
@@ -272,6 +272,7 @@ inline unlock_and_close(file) {
 #else
 #error "writer_waits() knows three places"
 #endif
+// may_join() for one that lets writers go first
 #define may_join_at_once(t) (may_join(t) && !(gives_way && writer_waits(PROCESS_OF(t))))
 
 /// waiter::wake()
