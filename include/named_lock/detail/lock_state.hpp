@@ -174,8 +174,7 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
 
     /// Moves `w`, which is in the queue, before the writers that came before it.
     void pass_writers(waiter& w) noexcept {
-        waiter** at = &first_;
-        while (*at != &w && (*at)->kind == lock_kind::shared) at = &(*at)->next;
+        waiter** const at = first_writer_or(&w);
         if (*at == &w) return;
         if (at == &first_) wake_front();  // it is no longer the one that waits on the system
         take_out(w);
@@ -216,10 +215,16 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
 
     /// Whether a writer waits before `self`, or anywhere if that is null. Readers alone do not keep each other waiting:
     /// once some were queued, all others would queue behind them, and enter one by one.
-    [[nodiscard]] bool has_writer_before(const waiter* self) const noexcept {
-        const waiter* w = first_;
-        while (w != nullptr && w != self && w->kind == lock_kind::shared) w = w->next;
+    [[nodiscard]] bool has_writer_before(const waiter* self) noexcept {
+        const waiter* const w = *first_writer_or(self);
         return w != nullptr && w != self;
+    }
+
+    /// The link to the first writer in the queue, or to `self` if that comes before it, or to its end.
+    waiter** first_writer_or(const waiter* self) noexcept {
+        waiter** at = &first_;
+        while (*at != nullptr && *at != self && (*at)->kind == lock_kind::shared) at = &(*at)->next;
+        return at;
     }
 
     void take_out(waiter& w) noexcept {
