@@ -40,8 +40,8 @@ if [ "$windows" = yes ]; then
     exec sh "$(dirname "$0")/portability.sh" "$@" windows
 fi
 case $preset in
-    debug | release | asan | gcc20) compiler=g++ ;;
-    tsan | clang17 | clang20) compiler=clang ;;
+    debug | release | gcc20) compiler=g++ ;;
+    asan | tsan | clang17 | clang20) compiler=clang ;;
     native) install=no ;;
     *) fail "there is no preset called '$preset', see --help" ;;
 esac

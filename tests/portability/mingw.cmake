@@ -9,8 +9,10 @@ set(CMAKE_RC_COMPILER x86_64-w64-mingw32-windres)
 
 # The programs run from anywhere then: the compiler's DLLs are on no search path.
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-static")
-# Debug information makes COFF objects of more than 65,535 sections.
+# Without optimization, a test is a COFF object of more than 65,535 sections.
 set(CMAKE_CXX_FLAGS_INIT "-Wa,-mbig-obj")
+# No debug information: the linker takes most of a minute with it, and no debugger runs under Wine.
+set(CMAKE_CXX_FLAGS_DEBUG "" CACHE STRING "Flags of debug builds")
 
 set(CMAKE_FIND_ROOT_PATH /usr/x86_64-w64-mingw32)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)

@@ -14,7 +14,8 @@ it. Exits non-zero if a world does not hold, or if a break is not found. docs/pr
   --quick        leave out the worlds of more than two million states
   --no-install   do not install Spin and a C compiler (otherwise: with apt-get, where there is one)
 
-Needs up to 2 GiB of memory; takes six to ten minutes, with --quick one to three.
+Searches as many worlds at once as the machine has cores, each in up to 2 GiB of memory; takes four to ten minutes, with
+--quick one or two.
 TEXT
 }
 
@@ -43,7 +44,13 @@ for tool in spin gcc; do
 done
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+finish() {
+    for pid in $(cat "$work"/*/running 2>/dev/null); do  # none, unless it was interrupted
+        kill "$pid" 2>/dev/null || true
+    done
+    rm -rf "$work"
+}
+trap finish EXIT
 trap 'exit 1' INT TERM HUP
 cd "$work"
 
@@ -53,13 +60,15 @@ search() {
         *" -DLIVENESS "*) how="-DNFAIR=2"; run="-a -f" ;;  # every program that can go on does so, sooner or later
         *) how="-DSAFETY"; run= ;;
     esac
-    rm -f pan.* pan lock.pml.trail
     cp "$model" lock.pml
     spin -a "$@" lock.pml >said 2>&1 || { cat said >&2; fail "spin does not take the model with $*"; }
+    # Not optimized: that takes longer than most of the searches.
     # shellcheck disable=SC2086  # lists of words
-    gcc -w -O2 $how -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM=4000 -o pan pan.c || fail "gcc does not take $*"
+    gcc -w $how -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM=4000 -o pan pan.c || fail "gcc does not take $*"
     # shellcheck disable=SC2086
-    ./pan $run -m200000 -w22 >said 2>&1 || true
+    ./pan $run -m200000 -w22 >said 2>&1 &
+    echo $! >>running
+    wait $! || true
     states=$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' said)
     seconds=$(sed -n 's/^pan: elapsed time \([0-9.e+-]*\) seconds.*/\1/p' said)
     if grep -q '^pan:1: invalid end state' said; then
@@ -80,22 +89,43 @@ search() {
 }
 
 failures=0
-# row TEXT WANTED OPTIONS... : a line of the table
+rows=0      # started
+finished=0  # and printed
+jobs=$(nproc 2>/dev/null || echo 1)
+# row TEXT WANTED OPTIONS... : a line of the table; searched beside others, printed in its turn by finish_row
 row() {
+    [ $((rows - finished)) -lt "$jobs" ] || finish_row
+    rows=$((rows + 1))
+    mkdir "$rows"
+    (cd "$rows" && search_row "$@") &
+    eval "row_$rows=$!"
+    echo $! >"$rows/running"
+}
+search_row() {
     text=$1
     wanted=$2
     shift 2
     search "$@"
     mark=
-    if [ "$result" != "$wanted" ]; then
-        mark="  <-- expected: $wanted"
-        failures=$((failures + 1))
-        cp said "${TMPDIR:-/tmp}/named_lock-model-failure.txt"
-    fi
-    printf '| %-66s | %-15s | %9s | %5s |%s\n' "$text" "$result" "$states" "$seconds" "$mark"
+    [ "$result" = "$wanted" ] || mark="  <-- expected: $wanted"
+    printf '| %-66s | %-15s | %9s | %5s |%s\n' "$text" "$result" "$states" "$seconds" "$mark" >line
+    [ -z "$mark" ]
 }
+finish_row() {
+    finished=$((finished + 1))
+    eval "pid=\$row_$finished"
+    # shellcheck disable=SC2154  # by eval
+    if ! wait "$pid"; then
+        failures=$((failures + 1))
+        cp "$finished/said" "${TMPDIR:-/tmp}/named_lock-model-failure.txt" || true
+    fi
+    cat "$finished/line" || true  # none if it could not be searched: `fail` has said why
+    rm -rf "${finished:?}"
+}
+finish_rows() { while [ "$finished" -lt "$rows" ]; do finish_row; done; }
 big() { [ -n "$quick" ] || row "$@"; }
 title() {
+    finish_rows
     printf '\n| %-66s | %-15s | %9s | %5s |\n' "$1" "Spin says" "states" "s"
     printf '|%s|%s|%s|%s|\n' "$(printf %068d 0)" "$(printf %017d 0)" "$(printf %011d 0)" "$(printf %07d 0)" | tr 0 -
 }
@@ -174,6 +204,7 @@ row "a waiter never asks whether the file has moved" "sleeps for ever" -DPROCS=2
 row "the same, with pauses that end" "tries for ever" -DPROCS=2 -DKEEPER=1 -DSWAP=1 -DPOLL=1 -DLIVENESS \
     -DBREAK_NEVER_MOVES
 
+finish_rows
 echo
 if [ "$failures" -ne 0 ]; then
     echo "$failures rows are not as they should be; what Spin said of the last:" \
