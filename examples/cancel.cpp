@@ -7,16 +7,20 @@
 // clean up. If nothing is pressed, it gives up by itself after two seconds.
 //
 // Ctrl-C is a signal, and a signal handler may call next to nothing: neither request_stop() nor a lock. So the signals
-// are blocked, and a thread that waits for them turns the first into a stop request.
+// are blocked, and a thread that waits for them turns the first into a stop request. (Windows has a thread for it.)
 #include <chrono>
-#include <csignal>
 #include <exception>
 #include <future>
 #include <iostream>
-#include <pthread.h>
 #include <stop_token>
 #include <thread>
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <csignal>
+#include <pthread.h>
 #include <unistd.h>
+#endif
 
 #include <named_lock/named_lock.hpp>
 
@@ -24,31 +28,51 @@ namespace {
 
 using steady_clock = std::chrono::steady_clock;
 
-/// Blocked in this thread and, before any other thread is started, so in all.
-sigset_t block_signals() {
-    sigset_t signals;
+#ifdef _WIN32
+
+HANDLE pressed = nullptr;
+
+void block_signals() {
+    pressed = CreateEventW(nullptr, TRUE, FALSE, nullptr);
+    SetConsoleCtrlHandler([](DWORD) { return SetEvent(pressed); }, TRUE);
+}
+
+bool wait_for_signal() { return WaitForSingleObject(pressed, 2000) == WAIT_OBJECT_0; }
+
+#else
+
+sigset_t signals;
+
+/// In this thread and, before any other thread is started, so in all.
+void block_signals() {
     sigemptyset(&signals);
     for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGALRM}) sigaddset(&signals, signal);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    return signals;
 }
+
+/// False: two seconds are over.
+bool wait_for_signal() {
+    alarm(2);
+    int signal = 0;
+    sigwait(&signals, &signal);
+    return signal != SIGALRM;
+}
+
+#endif
 
 }  // namespace
 
 int main() {
     try {
-        const sigset_t signals = block_signals();
+        block_signals();
         nlock::named_lock lock{"cancel"};
         // Somebody else has it for long: a thread here, it might as well be another program.
         const auto held = std::async(std::launch::async, [&] { return lock.acquire(); }).get();
 
         std::stop_source source;
         steady_clock::time_point stopped_at;
-        alarm(2);  // the signal that comes if no other does
         const std::jthread listener{[&] {
-            int signal = 0;
-            sigwait(&signals, &signal);
-            std::cout << (signal == SIGALRM ? "two seconds are over" : "got a signal") << std::endl;
+            std::cout << (wait_for_signal() ? "got a signal" : "two seconds are over") << std::endl;
             stopped_at = steady_clock::now();
             source.request_stop();
         }};

@@ -18,9 +18,9 @@ exec 3<said 4>input  # in the order in which the program's side opens them
 read -r line <&3
 case $line in *"only instance"*) ;; *) fail "the first instance said: $line" ;; esac
 
-"$program" </dev/null 2>complaint
+"$program" </dev/null 2>said_by_second
 status=$?
-cat complaint
+tr -d '\r' <said_by_second | tee complaint
 [ "$status" -eq 1 ] || fail "the second instance ended with status $status"
 grep -q '^Another instance of this application currently holds the lock\.$' complaint || fail "it did not say why"
 grep -q 'was not acquired within 1 s' complaint || fail "it did not say how long it waited"

@@ -1,0 +1,102 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Copyright (c) 2026 The named_lock authors
+#
+#     sh exclusive_windows.sh PROGRAM WORDS
+#
+# WORDS: scenarios/words.cpp. exclusive.sh with the commands of Windows, and without its signals.
+set -u
+exclusive=$1
+words=$2
+holder=
+waiter=
+fail() { echo "FAILED: $*" >&2; [ ! -f complaint ] || cat complaint >&2; exit 1; }
+trap '[ -z "$holder" ] || kill -KILL "$holder"; [ -z "$waiter" ] || kill -KILL "$waiter"' EXIT
+
+# expect STATUS ARGUMENTS... : runs exclusive; what it says goes to the files printed and complaint
+expect() {
+    wanted=$1
+    shift
+    "$exclusive" "$@" >printed_raw 2>complaint_raw 3<&- 4>&-
+    status=$?
+    tr -d '\r' <printed_raw >printed
+    tr -d '\r' <complaint_raw >complaint
+    [ "$status" -eq "$wanted" ] || fail "exclusive $* ended with status $status, not $wanted"
+}
+
+# hold ARGUMENTS... : starts exclusive in the background, with a command that says a line and then reads one; returns
+# when it is inside.
+hold() {
+    "$exclusive" "$@" cmd /c 'echo inside & set /p line=' >said <input &
+    holder=$!
+    exec 3<said 4>input  # in the order in which the other side opens them
+    read -r line <&3 || fail "nobody is inside: exclusive $*"
+}
+# let_go : ends the command by a line of input
+let_go() {
+    printf 'go on\r\n' >&4
+    wait "$holder" || fail "the holder ended with status $?"
+    holder=
+    exec 3<&- 4>&-
+}
+mkfifo said input
+
+echo "== exit status"
+expect 0 job -- cmd /c exit 0
+expect 7 job -- cmd /c exit 7
+expect 127 job -- no_such_command
+expect 71 --locks-dir said job -- cmd /c exit 0
+expect 0 --help
+grep -q '^usage: ' printed || fail "--help does not help"
+
+echo "== the words of the command arrive as they are"
+expect 0 job -- "$words" 'two words' '' 'a "quote"' 'back\slash\' 'both\"' "$(printf '\303\244')"
+printf '%s\n' '[two words]' '[]' '[a "quote"]' '[back\slash\]' '[both\"]' "$(printf '[\303\244]')" >wanted_words
+cmp printed wanted_words || fail "they arrived as $(cat printed)"
+
+echo "== wrong arguments"
+for wrong in '' job 'job --' 'job true' 'a/b -- true' 'NUL -- true' '--no-such-option job -- true' '--timeout' \
+    '--timeout soon job -- true' '--timeout -1 job -- true' '--holders' '--holders job more' '--probe'; do
+    # shellcheck disable=SC2086  # a list of words
+    expect 64 $wrong
+    grep -q '^usage: ' complaint || fail "no usage message: exclusive $wrong"
+done
+
+echo "== a second one waits, or gives up"
+hold job --
+expect 75 --timeout 0 job -- cmd /c exit 0
+expect 75 --timeout=0.05 job -- cmd /c exit 0
+expect 75 --shared --timeout 0 job -- cmd /c exit 0
+expect 0 --timeout 0 'another job' -- cmd /c exit 0
+mkfifo complaints
+"$exclusive" job -- cmd /c echo second >printed_second 2>complaints 3<&- 4>&- &
+waiter=$!
+read -r line <complaints
+case $line in "waiting for 'job'"*) ;; *) fail "the second said: $line" ;; esac
+[ ! -s printed_second ] || fail "the second did not wait"
+let_go
+wait "$waiter" || fail "the second ended with status $?"
+waiter=
+grep -q '^second' printed_second || fail "the second did not run its command"
+
+echo "== shared"
+hold --shared job --
+expect 0 --shared --timeout 0 job -- cmd /c exit 0
+expect 75 --timeout 0 job -- cmd /c exit 0
+let_go
+
+echo "== does the directory lock"
+expect 0 --probe .
+grep -q '^an exclusive lock keeps everybody else out: yes$' printed || fail "no lock here: $(cat printed)"
+expect 71 --probe no_such_directory
+
+echo "== one that is killed gives the lock up"
+hold job --
+kill -KILL "$holder"
+wait "$holder"
+holder=
+expect 0 --timeout 0 job -- cmd /c exit 0
+printf 'go on\r\n' >&4  # the command was left running
+exec 3<&- 4>&-
+
+[ -z "$(find locks -type f -size +0)" ] || fail "a lock file was written to"
