@@ -270,7 +270,7 @@ TEST_CASE("a lock is constructed from a name alone, or with a directory, a time-
 #if defined(__cpp_designated_initializers)
 TEST_CASE("options can be named where the lock is constructed") {
     const named_lock lock{"x", {.locks_dir = "/nowhere/at/all", .timeout = 3s, .reentrant = false}};
-    CHECK(lock.path() == "/nowhere/at/all/x.lock");
+    CHECK(lock.path() == fs::absolute("/nowhere/at/all/x.lock"));
     CHECK(lock.timeout() == 3s);
 }
 #endif

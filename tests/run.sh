@@ -13,7 +13,8 @@ build/NAME, with warnings as errors.
 
   --preset NAME   debug (the default), release, gcc20, clang17, clang20, asan, tsan; or native, which installs nothing
                   and takes the system's own compiler (macOS, Windows); see CMakePresets.json
-  --windows       the tests for Windows instead, built with MinGW and run under Wine; see tests/portability.sh
+  --windows       the tests for Windows instead, built with MinGW as C++20, which has more of them, and run under Wine; see
+                  tests/portability.sh
   --no-install    install nothing, take the machine as it is
 TEXT
 }
@@ -37,7 +38,7 @@ done
 if [ "$windows" = yes ]; then
     set --
     [ "$install" = yes ] || set -- --no-install
-    exec sh "$(dirname "$0")/portability.sh" "$@" windows
+    exec sh "$(dirname "$0")/portability.sh" "$@" windows20
 fi
 case $preset in
     debug | release | gcc20) compiler=g++ ;;

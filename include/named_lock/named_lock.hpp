@@ -276,7 +276,9 @@ class named_lock {
         const std::stop_callback raise{stop, [&signal, this] {
                                            signal.raise();
                                            state_->wake(signal);
+                                           signal.settle();
                                        }};
+        [[maybe_unused]] const detail::settled_signal settled{signal};  // goes before `raise` does
         return take(&signal);
     }
 

@@ -12,6 +12,11 @@
 #include <named_lock/detail/platform.hpp>
 #include <named_lock/options.hpp>
 
+#if defined(__GLIBCXX__) && !defined(_GLIBCXX_HAVE_LINUX_FUTEX)
+#define NAMED_LOCK_SETTLES_SIGNALS
+#include <thread>
+#endif
+
 namespace nlock::detail {
 
 /// Whose hold it is. Not the system's thread id: that is used again after a thread's end, and its successor would
@@ -36,8 +41,27 @@ class stop_signal {
     void raise() noexcept { raised_.store(true); }
     [[nodiscard]] bool is_raised() const noexcept { return raised_.load(); }
 
+    /// The last act of who has raised it.
+    void settle() noexcept { settled_.store(true); }
+    [[nodiscard]] bool is_settled() const noexcept { return settled_.load() || !raised_.load(); }
+
   private:
     std::atomic<bool> raised_{false};
+    std::atomic<bool> settled_{false};
+};
+
+/// Its end waits until who has raised the signal has settled it.
+///
+/// Without it, the destructor of std::stop_callback would wait for that, by a semaphore of which libstdc++ can lose the
+/// wake-up where there are no futexes: of waits that a stop request ended, one in a hundred did not return on a busy
+/// machine (MinGW's GCC 12; randombit/botan#3202 is the same semaphore).
+struct settled_signal {
+    const stop_signal& signal;
+#ifdef NAMED_LOCK_SETTLES_SIGNALS
+    ~settled_signal() {
+        while (!signal.is_settled()) std::this_thread::yield();
+    }
+#endif
 };
 
 enum class given_up_by { guard, unlock };
@@ -56,3 +80,5 @@ struct request {
 };
 
 }  // namespace nlock::detail
+
+#undef NAMED_LOCK_SETTLES_SIGNALS
