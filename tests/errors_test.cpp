@@ -288,6 +288,20 @@ TEST_CASE("symlinks in a circle in the place of the locks directory are an error
     check_each_way_fails(named_lock{"x", options_in(dir.path() / "a")}, ELOOP);
 }
 
+TEST_CASE("a locks directory whose name contains a NUL is an error, and no other directory is used") {
+    temp_dir dir;
+    const fs::path cut_off = dir.path() / "a";
+    const nlock::lock_options options = options_in(fs::path{cut_off.native() + '\0' + "b"});
+    try {
+        const named_lock lock{"x", options};
+        FAIL("constructed");
+    } catch (const lock_error& e) {
+        CHECK(e.code() == std::errc::invalid_argument);
+        CHECK_THAT(e.what(), Catch::Matchers::ContainsSubstring("it contains a NUL"));
+    }
+    CHECK(fs::is_empty(dir.path()));
+}
+
 TEST_CASE("a locks directory whose name is too long for the system is an error") {
     temp_dir dir;
     SECTION("one part of it") {

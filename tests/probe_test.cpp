@@ -246,6 +246,8 @@ TEST_CASE("a mount is found by its number, whatever its line holds") {
         CHECK(found.locks_stay_here == e.stays_with_flock);
         CHECK(volume_in(mounts, e.id, lock_method::fcntl).locks_stay_here == e.stays_with_fcntl);
     }
+    CHECK(nlock::detail::mount_id_in("pos:\t0\nflags:\t02\nmnt_id:\t29\nino:\t7\n") == "29");
+    CHECK(nlock::detail::mount_id_in("pos:\t0\nflags:\t02\n").empty());  // before Linux 3.15
 }
 
 TEST_CASE("probe sees through a file system that grants every lock to everybody") {

@@ -20,6 +20,7 @@ REASONS = [
     ("descriptor_posix.hpp", r"^            ::close\(fd\);|errno = EMFILE", "a number that fs.nr_open forbids"),
     (
         "descriptor_posix.hpp",
+        r"open_afresh|inside_\.store\(0\)|^        open\(\);|"
         r"close_all|words_used_\.load|bits_\[i\]|marked|^        \[\] \{|after_fork\.load\(\)|gate\.open|^        \}\);",
         "runs in the child within fork(), after which gcov forgets what the child has counted (__gcov_fork): fork_test",
     ),
@@ -33,6 +34,9 @@ REASONS = [
         r"holds_\.clear|mutex_\.unlock|try_lock|new \(&",
         "in a forked child, see descriptor_posix.hpp; a table in the middle of a change only by chance: torture_forks",
     ),
+    ("probe_posix.hpp", r"give\(", "runs in the child, which ends before gcov writes what it has counted: probe_test"),
+    ("probe_posix.hpp", r"::_exit\(0\)", "the same"),
+    ("probe_posix.hpp", r"process was killed", "somebody else would have to kill the child in the moment that it lives"),
     ("", r"^\s*[{}]*;?\s*$", "the end of a block that an exception or a return leaves"),
 ]
 

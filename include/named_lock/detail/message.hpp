@@ -6,6 +6,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -16,10 +17,12 @@
 
 namespace nlock::detail {
 
-/// `path` in UTF-8, whatever type C++20 gives u8string().
+/// `path` in UTF-8, whatever type C++20 gives u8string(). A NUL in it would end what().
 inline std::string text_of(const std::filesystem::path& path) {
-    const auto text = path.u8string();
-    return {reinterpret_cast<const char*>(text.data()), text.size()};  // char8_t may be read as char
+    const auto utf8 = path.u8string();
+    std::string text{reinterpret_cast<const char*>(utf8.data()), utf8.size()};  // char8_t may be read as char
+    for (std::size_t at = 0; (at = text.find('\0', at)) != std::string::npos;) text[at] = '?';
+    return text;
 }
 
 inline std::string failure_message(std::string_view operation, const std::filesystem::path& path,
