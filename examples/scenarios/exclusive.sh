@@ -6,30 +6,10 @@
 #
 # is_named: it can tell who holds a lock.
 set -u
-exclusive=$1
+. "$(dirname "$0")/exclusive_common.sh"
 is_named=${2:-}
-holder=
-waiter=
-fail() { echo "FAILED: $*" >&2; [ ! -f complaint ] || cat complaint >&2; exit 1; }
 trap '[ -z "$holder" ] || kill "$holder"; [ -z "$waiter" ] || kill "$waiter"' EXIT
 
-# expect STATUS ARGUMENTS... : runs exclusive; what it says goes to the files printed and complaint
-expect() {
-    wanted=$1
-    shift
-    "$exclusive" "$@" >printed 2>complaint 3<&- 4>&-
-    status=$?
-    [ "$status" -eq "$wanted" ] || fail "exclusive $* ended with status $status, not $wanted"
-}
-
-# hold ARGUMENTS... : starts exclusive in the background; returns when its command has said a line. The command may read
-# from descriptor 4 of this script.
-hold() {
-    "$exclusive" "$@" >said <input &
-    holder=$!
-    exec 3<said 4>input  # in the order in which the other side opens them
-    read -r line <&3 || fail "nobody is inside: exclusive $*"
-}
 # let_go STATUS : ends the command by a line of input
 let_go() {
     echo >&4
@@ -39,7 +19,6 @@ let_go() {
     exec 3<&- 4>&-
     [ "$status" -eq "$1" ] || fail "the holder ended with status $status, not $1"
 }
-mkfifo said input
 
 echo "== exit status"
 expect 0 job -- true

@@ -6,32 +6,10 @@
 #
 # WORDS: scenarios/words.cpp. exclusive.sh with the commands of Windows, and without its signals.
 set -u
-exclusive=$1
+. "$(dirname "$0")/exclusive_common.sh"
 words=$2
-holder=
-waiter=
-fail() { echo "FAILED: $*" >&2; [ ! -f complaint ] || cat complaint >&2; exit 1; }
 trap '[ -z "$holder" ] || kill -KILL "$holder"; [ -z "$waiter" ] || kill -KILL "$waiter"' EXIT
 
-# expect STATUS ARGUMENTS... : runs exclusive; what it says goes to the files printed and complaint
-expect() {
-    wanted=$1
-    shift
-    "$exclusive" "$@" >printed_raw 2>complaint_raw 3<&- 4>&-
-    status=$?
-    tr -d '\r' <printed_raw >printed
-    tr -d '\r' <complaint_raw >complaint
-    [ "$status" -eq "$wanted" ] || fail "exclusive $* ended with status $status, not $wanted"
-}
-
-# hold ARGUMENTS... : starts exclusive in the background, with a command that says a line and then reads one; returns
-# when it is inside.
-hold() {
-    "$exclusive" "$@" cmd /c 'echo inside & set /p line=' >said <input &
-    holder=$!
-    exec 3<said 4>input  # in the order in which the other side opens them
-    read -r line <&3 || fail "nobody is inside: exclusive $*"
-}
 # let_go : ends the command by a line of input
 let_go() {
     printf 'go on\r\n' >&4
@@ -39,7 +17,6 @@ let_go() {
     holder=
     exec 3<&- 4>&-
 }
-mkfifo said input
 
 echo "== exit status"
 expect 0 job -- cmd /c exit 0
@@ -63,7 +40,7 @@ for wrong in '' job 'job --' 'job true' 'a/b -- true' 'NUL -- true' '--no-such-o
 done
 
 echo "== a second one waits, or gives up"
-hold job --
+hold job -- cmd /c 'echo inside & set /p line='
 expect 75 --timeout 0 job -- cmd /c exit 0
 expect 75 --timeout=0.05 job -- cmd /c exit 0
 expect 75 --shared --timeout 0 job -- cmd /c exit 0
@@ -80,7 +57,7 @@ waiter=
 grep -q '^second' printed_second || fail "the second did not run its command"
 
 echo "== shared"
-hold --shared job --
+hold --shared job -- cmd /c 'echo inside & set /p line='
 expect 0 --shared --timeout 0 job -- cmd /c exit 0
 expect 75 --timeout 0 job -- cmd /c exit 0
 let_go
@@ -91,7 +68,7 @@ grep -q '^an exclusive lock keeps everybody else out: yes$' printed || fail "no 
 expect 71 --probe no_such_directory
 
 echo "== one that is killed gives the lock up"
-hold job --
+hold job -- cmd /c 'echo inside & set /p line='
 kill -KILL "$holder"
 wait "$holder"
 holder=

@@ -4,9 +4,9 @@
 // The words of the exceptions.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstddef>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -21,7 +21,7 @@ namespace nlock::detail {
 inline std::string text_of(const std::filesystem::path& path) {
     const auto utf8 = path.u8string();
     std::string text{reinterpret_cast<const char*>(utf8.data()), utf8.size()};  // char8_t may be read as char
-    for (std::size_t at = 0; (at = text.find('\0', at)) != std::string::npos;) text[at] = '?';
+    std::replace(text.begin(), text.end(), '\0', '?');
     return text;
 }
 

@@ -98,7 +98,6 @@ row() {
     rows=$((rows + 1))
     mkdir "$rows"
     (cd "$rows" && search_row "$@") &
-    eval "row_$rows=$!"
     echo $! >"$rows/running"
 }
 search_row() {
@@ -113,8 +112,7 @@ search_row() {
 }
 finish_row() {
     finished=$((finished + 1))
-    eval "pid=\$row_$finished"
-    # shellcheck disable=SC2154  # by eval
+    read -r pid <"$finished/running"
     if ! wait "$pid"; then
         failures=$((failures + 1))
         cp "$finished/said" "${TMPDIR:-/tmp}/named_lock-model-failure.txt" || true
