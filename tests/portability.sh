@@ -135,10 +135,16 @@ start_wine() {
         { cat "$work/wine.log" >&2; fail "Wine does not run"; }
 }
 
+# What the server has killed may still write while it dies, so that one removal is not enough.
 stop_wine() {
     wineserver -k || true
     wineserver -w || true
-    rm -rf "$WINEPREFIX"
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        rm -rf "$WINEPREFIX" && return
+        sleep 1
+    done
+    ls -lAR "$WINEPREFIX" >&2
+    fail "cannot remove $WINEPREFIX"
 }
 trap 'exit 129' HUP
 trap 'exit 130' INT
