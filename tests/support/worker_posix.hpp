@@ -18,6 +18,7 @@
 #include "support/seccomp.hpp"
 #endif
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -33,14 +34,18 @@
 
 namespace nlock_test {
 
-/// Nothing that is blocked, in a lock or elsewhere, outlives the test that has started it.
+/// Nothing that is blocked, in a lock or elsewhere, outlives the test that has started it. Returns when the thread for that
+/// runs: it allocates when it starts, and a fork in that moment would leave the sanitizers' allocators locked in the child.
 inline void end_with_input() {
-    std::thread{[] {
+    std::atomic<bool> runs{false};
+    std::thread{[&runs] {
+        runs = true;
         pollfd input{STDIN_FILENO, 0, 0};  // only for its end: the lines are for main()
         while (::poll(&input, 1, -1) <= 0) {
         }
         std::_Exit(exit_orphaned);
     }}.detach();
+    while (!runs) std::this_thread::yield();
 }
 
 /// Byte by byte: what follows the line may be for a forked child or for the program that this one becomes.
