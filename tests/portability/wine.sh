@@ -8,9 +8,14 @@
 set -eu
 : "${WINEPREFIX:?must name the directory in which Wine shall keep its files}"
 export WINEPREFIX WINEDEBUG=-all,err+all WINEDLLOVERRIDES="mscoree=;mshtml=" DISPLAY= LC_ALL=C.UTF-8
+# Newer kernels put the heap up to 1 GB beyond the program ("x86: Increase brk randomness entropy for 64-bit systems"). One
+# start in about 1,800 finds it on the page that Wine needs at 0x7ffe0000, and ends: "failed to map the shared user data".
+fixed=
+! setarch -R true 2>/dev/null || fixed="setarch -R"
 for wine in wine64 /usr/lib/wine/wine64 wine; do  # Debian's wine asks for the 32-bit one, too, with each start
     command -v "$wine" >/dev/null || continue
-    exec "$wine" "$@"
+    # shellcheck disable=SC2086  # no word or two
+    exec $fixed "$wine" "$@"
 done
 echo "wine.sh: there is no wine64; Debian has it in the package of that name" >&2
 exit 127
