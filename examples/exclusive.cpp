@@ -19,7 +19,6 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
-#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -27,7 +26,8 @@
 #include <named_lock/named_lock.hpp>
 #include <named_lock/probe.hpp>
 
-#include "exclusive_system.hpp"
+#include "options.hpp"
+#include "system.hpp"
 
 namespace {
 
@@ -54,10 +54,6 @@ others out, and 1 if they do not, or not those on other machines.
 
 // ---- the arguments ----
 
-struct usage_error : std::invalid_argument {
-    using std::invalid_argument::invalid_argument;
-};
-
 struct arguments {
     std::filesystem::path locks_dir = nlock::lock_options{}.locks_dir;
     std::chrono::duration<double> timeout = nlock::forever;
@@ -81,54 +77,42 @@ std::chrono::duration<double> to_seconds(const std::string& text) {
 
 arguments parse(const std::vector<std::string>& words) {
     arguments parsed;
-    auto word = words.begin();
-    for (; word != words.end() && word->rfind('-', 0) == 0; ++word) {
-        if (*word == "--") {
-            ++word;
-            break;
-        }
-        const auto equals = word->find('=');
-        const std::string option = word->substr(0, equals);
-        const auto value = [&] {  // --option=VALUE or --option VALUE
-            if (equals != std::string::npos) return word->substr(equals + 1);
-            if (std::next(word) == words.end()) throw usage_error{option + " takes a value"};
-            return *++word;
-        };
-        const auto set = [&](bool& flag) {
-            if (equals != std::string::npos) throw usage_error{option + " takes no value"};
-            flag = true;
-        };
+    options given{words};
+    while (given.next()) {
+        const std::string& option = given.name();
         if (option == "--locks-dir") {
-            parsed.locks_dir = to_path(value());
+            parsed.locks_dir = to_path(given.value());
         } else if (option == "--timeout") {
-            parsed.timeout = to_seconds(value());
+            parsed.timeout = to_seconds(given.value());
         } else if (option == "--shared") {
-            set(parsed.shared);
+            given.set(parsed.shared);
         } else if (option == "--holders") {
-            set(parsed.holders);
+            given.set(parsed.holders);
         } else if (option == "--probe") {
             parsed.probe = true;
-            parsed.probed_dir = to_path(value());
+            parsed.probed_dir = to_path(given.value());
         } else if (option == "--help" || option == "-h") {
-            set(parsed.help);
+            given.set(parsed.help);
         } else {
-            throw usage_error{"there is no option " + option};
+            given.fail();
         }
     }
     if (parsed.help) return parsed;
+    const std::vector<std::string> others = given.others();
+    auto word = others.begin();
     if (parsed.probe) {
-        if (word != words.end()) throw usage_error{"--probe takes one DIR, no NAME and no command"};
+        if (word != others.end()) throw usage_error{"--probe takes one DIR, no NAME and no command"};
         return parsed;
     }
-    if (word == words.end()) throw usage_error{"the NAME of the lock is missing"};
+    if (word == others.end()) throw usage_error{"the NAME of the lock is missing"};
     parsed.name = *word++;
     if (parsed.holders) {
-        if (word != words.end()) throw usage_error{"--holders takes one NAME and no command"};
+        if (word != others.end()) throw usage_error{"--holders takes one NAME and no command"};
         return parsed;
     }
-    if (word == words.end() || *word != "--") throw usage_error{"after NAME there must be a --"};
-    if (++word == words.end()) throw usage_error{"the COMMAND is missing"};
-    parsed.command.assign(word, words.end());
+    if (word == others.end() || *word != "--") throw usage_error{"after NAME there must be a --"};
+    if (++word == others.end()) throw usage_error{"the COMMAND is missing"};
+    parsed.command.assign(word, others.end());
     return parsed;
 }
 

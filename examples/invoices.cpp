@@ -12,30 +12,27 @@
 // counted than were sold; with it, none may be missing, or the exit status is 1.
 //
 // --db takes a database with the tables of Jam.py's demo and works on a copy; without it a small shop is made up.
-#include <algorithm>
 #include <array>
-#include <cerrno>
+#include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
-#include <cstdlib>
+#include <cstdio>
 #include <exception>
-#include <fcntl.h>
 #include <filesystem>
-#include <getopt.h>
 #include <iomanip>
 #include <iostream>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <optional>
-#include <poll.h>
 #include <random>
-#include <spawn.h>
 #include <stdexcept>
 #include <string>
-#include <sys/wait.h>
 #include <system_error>
-#include <unistd.h>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -43,12 +40,12 @@
 
 #include <named_lock/named_lock.hpp>
 
-extern char** environ;
+#include "options.hpp"
+#include "system.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
-using clock = std::chrono::steady_clock;
 using invoice_id = std::int64_t;
 
 // ---- SQLite, as much of it as is needed here ----
@@ -57,13 +54,13 @@ class database {
   public:
     explicit database(const fs::path& file, int mode = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) {
         sqlite3* opened = nullptr;
-        const int result = sqlite3_open_v2(file.c_str(), &opened, mode, nullptr);
+        const int result = sqlite3_open_v2(to_utf8(file).c_str(), &opened, mode, nullptr);
         handle_.reset(opened);
-        if (result != SQLITE_OK) throw std::runtime_error{file.string() + ": " + sqlite3_errmsg(opened)};
+        if (result != SQLITE_OK) throw std::runtime_error{to_utf8(file) + ": " + sqlite3_errmsg(opened)};
         sqlite3_busy_timeout(opened, 60'000);  // whoever finds it locked by another writer waits
     }
 
-    void run(const char* sql) { check(sqlite3_exec(handle(), sql, nullptr, nullptr, nullptr)); }
+    void run(const char* sql) const { check(sqlite3_exec(handle(), sql, nullptr, nullptr, nullptr)); }
 
     void check(int result) const {
         if (result == SQLITE_OK || result == SQLITE_ROW || result == SQLITE_DONE) return;
@@ -119,10 +116,7 @@ class statement {
 class invoice_saver {
   public:
     /// Without a locks_dir it does without the lock.
-    invoice_saver(const fs::path& db_file, std::optional<fs::path> locks_dir)
-        : db_{db_file}, locks_dir_{std::move(locks_dir)} {
-        db_.run("PRAGMA synchronous = OFF");  // a copy need not survive a power failure
-    }
+    invoice_saver(const database& db, std::optional<fs::path> locks_dir) : db_{db}, locks_dir_{std::move(locks_dir)} {}
 
     void save(invoice_id invoice) {
         const auto guard = locks_dir_ ? nlock::named_lock{"invoice_saved", *locks_dir_}.acquire() : nlock::guard{};
@@ -145,7 +139,7 @@ class invoice_saver {
         db_.run("COMMIT");
     }
 
-    database db_;
+    const database& db_;
     std::optional<fs::path> locks_dir_;
     statement read_{db_, "SELECT t.ID, t.TRACKS_SOLD, SUM(l.QUANTITY) "
                          "FROM DEMO_INVOICE_TABLE l JOIN DEMO_TRACKS t ON t.ID = l.TRACK "
@@ -153,26 +147,45 @@ class invoice_saver {
     statement write_{db_, "UPDATE DEMO_TRACKS SET TRACKS_SOLD = ?1 WHERE ID = ?2"};
 };
 
-// ---- the worker program: invoices come from standard input, reports go to standard output ----
+// ---- the worker program: all take invoices from the same file, and report what they do on standard output ----
 
-constexpr char is_ready = 'r';
-constexpr char has_saved = 's';
+enum report : char { is_ready = 'r', has_saved = 's', is_done = 'd', has_failed = 'f' };
 
-void write_all(int fd, const void* data, std::size_t size) {
-    if (::write(fd, data, size) == static_cast<ssize_t>(size)) return;
-    throw std::system_error{errno, std::generic_category(), "write"};
+struct job {
+    fs::path db_file;
+    fs::path locks_dir;
+    bool with_lock;
+};
+
+std::vector<std::string> command(const std::string& program, const job& given) {
+    return {program, "--worker", to_utf8(given.db_file), to_utf8(given.locks_dir),
+            given.with_lock ? "with" : "without"};
 }
 
-void report(char what) { write_all(STDOUT_FILENO, &what, 1); }
+bool is_worker(const std::vector<std::string>& words) { return words.size() == 5 && words[1] == "--worker"; }
 
-int work(const fs::path& db_file, const std::optional<fs::path>& locks_dir) {
+job job_of(const std::vector<std::string>& words) { return {to_path(words[2]), to_path(words[3]), words[4] == "with"}; }
+
+void say(report what) {
+    if (!std::cout.put(what).flush()) throw std::runtime_error{"nobody listens to this worker program any more"};
+}
+
+/// Nobody begins before all are ready: the program that started the workers holds this lock until then.
+nlock::named_lock gate(const fs::path& locks_dir) { return nlock::named_lock{"gate", locks_dir}; }
+
+int work(const job& given) {
     std::signal(SIGINT, SIG_IGN);  // Ctrl-C is dealt with by the program that started this one
-    invoice_saver saver{db_file, locks_dir};
-    report(is_ready);
-    for (invoice_id invoice = 0; ::read(STDIN_FILENO, &invoice, sizeof invoice) == sizeof invoice;) {
+    const database db{given.db_file};
+    db.run("PRAGMA synchronous = OFF");  // a copy need not survive a power failure
+    invoice_saver saver{db, given.with_lock ? std::optional{given.locks_dir} : std::nullopt};
+
+    say(is_ready);
+    gate(given.locks_dir).acquire_shared().release();
+    for (invoice_id invoice = 0; read_shared(&invoice, sizeof invoice);) {
         saver.save(invoice);
-        report(has_saved);
+        say(has_saved);
     }
+    say(is_done);
     return 0;
 }
 
@@ -182,69 +195,32 @@ struct interrupted {
     int signal;
 };
 
-class pipe_ends {
-  public:
-    pipe_ends() {
-        if (::pipe(ends_.data()) != 0) throw std::system_error{errno, std::generic_category(), "pipe"};
-        for (const int end : ends_) ::fcntl(end, F_SETFD, FD_CLOEXEC);
-    }
-    pipe_ends(const pipe_ends&) = delete;
-    pipe_ends& operator=(const pipe_ends&) = delete;
-    ~pipe_ends() {
-        close_read();
-        close_write();
-    }
-    [[nodiscard]] int read() const { return ends_[0]; }
-    [[nodiscard]] int write() const { return ends_[1]; }
-    void close_read() { close(ends_[0]); }
-    void close_write() { close(ends_[1]); }
+std::atomic<int> last_signal = 0;
 
-  private:
-    static void close(int& end) {
-        if (end >= 0) ::close(std::exchange(end, -1));
-    }
-    std::array<int, 2> ends_{-1, -1};
-};
+void stop_if_interrupted() {
+    if (last_signal != 0) throw interrupted{last_signal};
+}
 
-/// Turns the signals into bytes of a pipe, for poll().
-class interruption {
-  public:
-    interruption() {
-        write_end = signals_.write();
-        for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-            if (std::signal(signal, SIG_IGN) != SIG_IGN) std::signal(signal, note);
-        }
-        std::signal(SIGPIPE, SIG_IGN);  // a worker that died is noticed by the end of its reports
-    }
-    [[nodiscard]] pollfd awaited() const { return {signals_.read(), POLLIN, 0}; }
+void notice(int signal) {
+    const auto note = [](int caught) { last_signal = caught; };
+    if (std::signal(signal, SIG_IGN) != SIG_IGN) std::signal(signal, note);
+}
 
-    void check() const {
-        pollfd now = awaited();
-        char signal = 0;
-        if (::poll(&now, 1, 0) == 1 && ::read(now.fd, &signal, 1) == 1) throw interrupted{signal};
-    }
-
-  private:
-    static void note(int signal) {
-        const int saved_errno = errno;
-        const char byte = static_cast<char>(signal);
-        (void)!::write(write_end, &byte, 1);
-        errno = saved_errno;
-    }
-    static inline int write_end = -1;
-    pipe_ends signals_;
-};
+void notice_signals() {
+    notice(SIGINT);
+    notice(SIGTERM);
+#ifndef _WIN32
+    notice(SIGHUP);
+    std::signal(SIGPIPE, SIG_IGN);  // whoever reads the table may go, the copy must too
+#endif
+}
 
 // ---- the shop ----
 
 /// A directory of its own, gone with its object.
 class temp_dir {
   public:
-    temp_dir() {
-        std::string name = fs::temp_directory_path() / "named_lock_invoices.XXXXXX";
-        if (::mkdtemp(name.data()) == nullptr) throw std::system_error{errno, std::generic_category(), name};
-        path_ = name;
-    }
+    temp_dir() = default;
     temp_dir(const temp_dir&) = delete;
     temp_dir& operator=(const temp_dir&) = delete;
     ~temp_dir() {
@@ -254,7 +230,7 @@ class temp_dir {
     [[nodiscard]] const fs::path& path() const { return path_; }
 
   private:
-    fs::path path_;
+    fs::path path_ = make_temp_dir("named_lock_invoices");
 };
 
 void make_up(database& shop) {
@@ -284,7 +260,7 @@ void make_up(database& shop) {
 }
 
 /// By SQLite's own means, because the original may be in use.
-void copy(const fs::path& original, database& shop, const interruption& signals) {
+void copy(const fs::path& original, database& shop) {
     const database source{original, SQLITE_OPEN_READONLY};
     struct finish {
         void operator()(sqlite3_backup* backup) const { sqlite3_backup_finish(backup); }
@@ -294,15 +270,15 @@ void copy(const fs::path& original, database& shop, const interruption& signals)
     if (!backup) shop.check(sqlite3_errcode(shop.handle()));
     int result = SQLITE_OK;
     while (result == SQLITE_OK) {
-        signals.check();
+        stop_if_interrupted();
         result = sqlite3_backup_step(backup.get(), 1000);
     }
-    if (result != SQLITE_DONE) throw std::runtime_error{original.string() + ": " + sqlite3_errstr(result)};
+    if (result != SQLITE_DONE) throw std::runtime_error{to_utf8(original) + ": " + sqlite3_errstr(result)};
 }
 
-void set_up(database& shop, const std::optional<fs::path>& original, const interruption& signals) {
+void set_up(database& shop, const std::optional<fs::path>& original) {
     if (original) {
-        copy(*original, shop, signals);
+        copy(*original, shop);
     } else {
         make_up(shop);
     }
@@ -342,114 +318,97 @@ tracks_sold compare(const database& shop) {
     return {sums.column(0), sums.column(1), sums.column(2)};
 }
 
-// ---- starting the worker programs and giving them the invoices ----
+// ---- starting the worker programs and watching them ----
 
-class worker {
+/// Counts what the workers say.
+class reports {
   public:
-    worker(std::vector<std::string> command, const pipe_ends& queue) {
-        std::vector<char*> argv;
-        for (std::string& argument : command) argv.push_back(argument.data());
-        argv.push_back(nullptr);
-        posix_spawn_file_actions_t actions;
-        posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_adddup2(&actions, queue.read(), STDIN_FILENO);
-        posix_spawn_file_actions_adddup2(&actions, reports_.write(), STDOUT_FILENO);
-        const int error = posix_spawnp(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
-        posix_spawn_file_actions_destroy(&actions);
-        if (error != 0) throw std::system_error{error, std::generic_category(), command[0]};
-        reports_.close_write();
-    }
-    worker(const worker&) = delete;
-    worker& operator=(const worker&) = delete;
-    ~worker() {
-        if (pid_ < 0) return;
-        ::kill(pid_, SIGKILL);
-        ::waitpid(pid_, nullptr, 0);
+    void add(report what) {
+        const std::lock_guard<std::mutex> lock{mutex_};
+        ++count_of(what);
+        changed_.notify_one();
     }
 
-    void wait() {
-        int status = 0;
-        ::waitpid(std::exchange(pid_, -1), &status, 0);
-        if (status != 0) throw std::runtime_error{"a worker program failed"};
-    }
-
-    [[nodiscard]] pollfd awaited() const { return {reports_.read(), POLLIN, 0}; }
-
-    [[nodiscard]] std::string new_reports() const {
-        std::array<char, 512> buffer;
-        const ssize_t size = ::read(reports_.read(), buffer.data(), buffer.size());
-        if (size <= 0) throw std::runtime_error{"a worker program ended before its work was done"};
-        return {buffer.data(), static_cast<std::size_t>(size)};
+    /// Waits for so many of this report, and says with each look how many there are.
+    template <class Watch>
+    void wait_for(report what, std::size_t wanted, const Watch& watch) {
+        for (bool is_over = false; !is_over;) {
+            stop_if_interrupted();
+            std::unique_lock<std::mutex> lock{mutex_};
+            is_over = changed_.wait_for(lock, std::chrono::milliseconds{50},
+                                        [&] { return count_of(what) == wanted || count_of(has_failed) != 0; });
+            if (count_of(has_failed) != 0) throw std::runtime_error{"a worker program failed"};
+            watch(count_of(what));
+        }
     }
 
   private:
-    pipe_ends reports_;
-    pid_t pid_ = -1;
+    std::size_t& count_of(report what) { return counts_[static_cast<unsigned char>(what)]; }
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::array<std::size_t, 256> counts_{};
+};
+
+/// A worker program, and a thread that listens to it.
+class worker {
+  public:
+    worker(const std::vector<std::string>& command, reports& said)
+        : program_{command}, listener_{[this, &said] {
+              int last = EOF;
+              for (int what = 0; (what = program_.next_printed()) != EOF; last = what)
+                  said.add(static_cast<report>(what));
+              if (last != is_done) said.add(has_failed);
+          }} {}
+    worker(const worker&) = delete;
+    worker& operator=(const worker&) = delete;
+    ~worker() {
+        program_.kill();
+        listener_.join();
+    }
+
+  private:
+    child_program program_;
+    std::thread listener_;
 };
 
 /// A line that is rewritten, for people only, and gone with its object.
 class progress {
   public:
-    explicit progress(std::string what) : what_{std::move(what)} {}
+    progress(std::string what, std::size_t of) : what_{std::move(what)}, of_{of} {}
     progress(const progress&) = delete;
     progress& operator=(const progress&) = delete;
     ~progress() {
-        if (is_shown_) std::cerr << "\r\033[K" << std::flush;
+        if (is_watched_) std::cerr << '\r' << std::string(60, ' ') << '\r' << std::flush;
     }
-    void show(std::size_t done, std::size_t of) {
-        const auto now = clock::now();
-        if (!is_shown_ || now < next_) return;
-        std::cerr << '\r' << what_ << ": " << done << " of " << of << " invoices" << std::flush;
-        next_ = now + std::chrono::milliseconds{50};
+    void show(std::size_t done) const {
+        if (is_watched_) std::cerr << '\r' << what_ << ": " << done << " of " << of_ << " invoices" << std::flush;
     }
 
   private:
     std::string what_;
-    bool is_shown_ = ::isatty(STDERR_FILENO) == 1;
-    clock::time_point next_;
+    std::size_t of_;
+    bool is_watched_ = is_watched();
 };
 
-std::string wait_for_reports(const std::list<worker>& crew, const interruption& signals) {
-    std::vector<pollfd> awaited{signals.awaited()};
-    for (const worker& w : crew) awaited.push_back(w.awaited());
-    ::poll(awaited.data(), static_cast<nfds_t>(awaited.size()), -1);
-    signals.check();
-    std::string reports;
-    auto state = awaited.begin();
-    for (const worker& w : crew) {
-        if ((++state)->revents != 0) reports += w.new_reports();
-    }
-    return reports;
-}
-
-/// Has all the invoices saved and returns how long that took. Nobody gets an invoice before all workers are ready.
+/// Has all the invoices saved and returns how long that took.
 std::chrono::duration<double> save_all(const std::vector<invoice_id>& invoices, std::size_t workers,
-                                       const std::vector<std::string>& command, const char* how,
-                                       const interruption& signals) {
-    constexpr std::size_t most_in_queue = 256;  // fits into the pipe, so that writing to it never waits
+                                       const std::string& program, const job& given) {
+    const progress line{given.with_lock ? "with the lock" : "without the lock", invoices.size()};
+    const auto say_nothing = [](std::size_t) {};
+    share_input(invoices.data(), invoices.size() * sizeof(invoice_id));
 
-    pipe_ends queue;
+    auto closed = gate(given.locks_dir).acquire();
+    reports said;
     std::list<worker> crew;
-    for (std::size_t i = 0; i < workers; ++i) crew.emplace_back(command, queue);
-    queue.close_read();
+    for (std::size_t i = 0; i < workers; ++i) crew.emplace_back(command(program, given), said);
+    said.wait_for(is_ready, workers, say_nothing);
 
-    progress line{how};
-    clock::time_point start;
-    std::size_t ready = 0;
-    std::size_t handed_out = 0;
-    std::size_t saved = 0;
-    while (saved < invoices.size()) {
-        for (const char what : wait_for_reports(crew, signals)) ++(what == is_ready ? ready : saved);
-        if (ready < workers) continue;
-        if (handed_out == 0) start = clock::now();
-        const std::size_t part = std::min(invoices.size(), saved + most_in_queue) - handed_out;
-        write_all(queue.write(), invoices.data() + handed_out, part * sizeof(invoice_id));
-        handed_out += part;
-        line.show(saved, invoices.size());
-    }
-    const std::chrono::duration<double> time = clock::now() - start;
-    queue.close_write();
-    for (worker& w : crew) w.wait();
+    const auto start = std::chrono::steady_clock::now();
+    closed.release();
+    said.wait_for(has_saved, invoices.size(), [&](std::size_t saved) { line.show(saved); });
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+    said.wait_for(is_done, workers, say_nothing);
     return time;
 }
 
@@ -471,24 +430,26 @@ std::size_t to_number_of_workers(const std::string& text) {
     const bool is_number =
         !text.empty() && text.size() < 4 && text.find_first_not_of("0123456789") == std::string::npos;
     const int number = is_number ? std::stoi(text) : 0;
-    if (number < 1 || number > 64)
-        throw std::invalid_argument{"--workers takes a number from 1 to 64, not '" + text + "'"};
+    if (number < 1 || number > 64) throw usage_error{"--workers takes a number from 1 to 64, not '" + text + "'"};
     return static_cast<std::size_t>(number);
 }
 
-arguments parse(int argc, char** argv) {
-    constexpr option known[] = {{"db", required_argument, nullptr, 'd'},
-                                {"workers", required_argument, nullptr, 'w'},
-                                {"help", no_argument, nullptr, 'h'},
-                                {nullptr, 0, nullptr, 0}};
+arguments parse(const std::vector<std::string>& words) {
     arguments parsed;
-    for (int found = 0; (found = getopt_long(argc, argv, "h", known, nullptr)) != -1;) {
-        if (found == 'd') parsed.db = optarg;
-        if (found == 'w') parsed.workers = to_number_of_workers(optarg);
-        if (found == 'h') parsed.help = true;
-        if (found == '?') throw std::invalid_argument{""};  // getopt_long has said what is wrong
+    options given{words};
+    while (given.next()) {
+        if (given.name() == "--db") {
+            parsed.db = to_path(given.value());
+        } else if (given.name() == "--workers") {
+            parsed.workers = to_number_of_workers(given.value());
+        } else if (given.name() == "--help" || given.name() == "-h") {
+            given.set(parsed.help);
+        } else {
+            given.fail();
+        }
     }
-    if (optind != argc) throw std::invalid_argument{"unexpected argument '" + std::string{argv[optind]} + "'"};
+    if (const auto others = given.others(); !others.empty())
+        throw usage_error{"unexpected argument '" + others[0] + "'"};
     return parsed;
 }
 
@@ -498,27 +459,28 @@ void print_row(const char* what, std::size_t invoices, const tracks_sold& tracks
               << std::setw(9) << std::fixed << std::setprecision(3) << seconds << std::endl;
 }
 
-int run(const arguments& wanted, const std::string& program) {
-    const interruption signals;
+int save_twice(const std::string& program, const arguments& wanted) {
+    notice_signals();
     const temp_dir dir;
-    const fs::path file = dir.path() / "shop.sqlite";
-    database shop{file};
-    set_up(shop, wanted.db, signals);
+    job given{dir.path() / "shop.sqlite", dir.path() / "locks", false};
+    database shop{given.db_file};
+    set_up(shop, wanted.db);
     const std::vector<invoice_id> invoices = invoices_of(shop);
     if (invoices.empty()) throw std::runtime_error{"the database has no invoices"};
 
     std::cout << invoices.size() << " invoices with " << number_of_lines(shop) << " lines, saved by " << wanted.workers
               << " programs at once\n\n"
               << "                  invoices  tracks expected  tracks counted  wrong tracks  seconds" << std::endl;
-    const auto save = [&](const char* how, const std::vector<std::string>& command) {
+    const auto save = [&](bool with_lock) {
         shop.run("UPDATE DEMO_TRACKS SET TRACKS_SOLD = NULL");
-        const auto time = save_all(invoices, wanted.workers, command, how, signals);
+        given.with_lock = with_lock;
+        const auto time = save_all(invoices, wanted.workers, program, given);
         const tracks_sold tracks = compare(shop);
-        print_row(how, invoices.size(), tracks, time.count());
+        print_row(with_lock ? "with the lock" : "without the lock", invoices.size(), tracks, time.count());
         return tracks;
     };
-    const tracks_sold without = save("without the lock", {program, "--worker", file});
-    const tracks_sold with = save("with the lock", {program, "--worker", file, dir.path() / "locks"});
+    const tracks_sold without = save(false);
+    const tracks_sold with = save(true);
 
     std::cout << "\nWithout the lock " << without.expected - without.counted << " of " << without.expected
               << " sold tracks were lost, with it " << with.expected - with.counted << ".\n";
@@ -531,21 +493,19 @@ int run(const arguments& wanted, const std::string& program) {
 
 int main(int argc, char** argv) {
     try {
-        if (argc > 2 && std::string{"--worker"} == argv[1]) {
-            return work(argv[2], argc > 3 ? std::optional<fs::path>{argv[3]} : std::nullopt);
-        }
-        const arguments wanted = parse(argc, argv);
-        if (!wanted.help) return run(wanted, argv[0]);
+        const std::vector<std::string> words = start(argc, argv);
+        if (is_worker(words)) return work(job_of(words));
+        const arguments wanted = parse(words);
+        if (!wanted.help) return save_twice(words.at(0), wanted);
         std::cout << usage;
         return 0;
     } catch (const interrupted& e) {  // cleaned up; now end as whoever sent the signal expects
         std::signal(e.signal, SIG_DFL);
         std::raise(e.signal);
         return 1;
-    } catch (const std::invalid_argument& e) {
-        if (*e.what() != '\0') std::cerr << "invoices: " << e.what() << '\n';
-        std::cerr << usage;
-        return 64;
+    } catch (const usage_error& e) {
+        std::cerr << "invoices: " << e.what() << '\n' << usage;
+        return exit_usage;
     } catch (const std::exception& e) {
         std::cerr << "invoices: " << e.what() << '\n';
         return 1;

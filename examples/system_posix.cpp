@@ -3,9 +3,12 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <iostream>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
@@ -13,9 +16,23 @@
 #include <sys/prctl.h>
 #endif
 
-#include "exclusive_system.hpp"
+#include "system.hpp"
+
+extern char** environ;
 
 namespace {
+
+[[noreturn]] void fail(int error, const std::string& what) {
+    throw std::system_error{error, std::generic_category(), what};
+}
+
+/// As exec and posix_spawn want it; good while the command is.
+std::vector<char*> argv_of(const std::vector<std::string>& command) {
+    std::vector<char*> argv;
+    for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    return argv;
+}
 
 /// Opens standard descriptors that are closed: else the lock file could become one, and get what is printed.
 void fill_standard_descriptors() {
@@ -46,12 +63,13 @@ void handle_unless_ignored(int signal) {
 }
 
 [[noreturn]] void become(const std::vector<std::string>& command) {
-    std::vector<char*> words{const_cast<char*>("sh")};
-    for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
-    words.push_back(nullptr);
-    execvp(words[1], &words[1]);
-    // A script without a first line, which POSIX lets execvp give to the shell, but musl does not.
-    if (errno == ENOEXEC) execv("/bin/sh", words.data());
+    std::vector<char*> argv = argv_of(command);
+    execvp(argv[0], argv.data());
+    if (errno ==
+        ENOEXEC) {  // a script without a first line, which POSIX lets execvp give to the shell, but musl does not
+        argv.insert(argv.begin(), const_cast<char*>("sh"));
+        execv("/bin/sh", argv.data());
+    }
     const int error = errno;
     std::cerr << "exclusive: cannot run '" << command[0] << "': " << std::strerror(error) << std::endl;
     _exit(error == ENOENT ? exit_not_found : exit_cannot_run);
@@ -61,10 +79,19 @@ void handle_unless_ignored(int signal) {
 
 std::vector<std::string> start(int argc, char** argv) {
     fill_standard_descriptors();
-    return {argv + (argc > 0 ? 1 : 0), argv + argc};
+    return {argv, argv + argc};
 }
 
 std::filesystem::path to_path(const std::string& utf8) { return utf8; }
+std::string to_utf8(const std::filesystem::path& path) { return path.native(); }
+
+bool is_watched() { return isatty(STDERR_FILENO) == 1; }
+
+std::filesystem::path make_temp_dir(const std::string& prefix) {
+    std::string name = std::filesystem::temp_directory_path() / (prefix + ".XXXXXX");
+    if (mkdtemp(name.data()) == nullptr) fail(errno, name);
+    return name;
+}
 
 void take_the_name_of(const std::vector<std::string>& command) {
 #ifdef __linux__
@@ -85,7 +112,7 @@ int run(const std::vector<std::string>& command) {
     std::signal(SIGCHLD, SIG_DFL);  // whoever ignored it would take the exit status from us
 
     const pid_t pid = fork();
-    if (pid == -1) throw std::system_error{errno, std::generic_category(), "cannot start the command"};
+    if (pid == -1) fail(errno, "cannot start the command");
     if (pid == 0) {
         sigprocmask(SIG_SETMASK, &before, nullptr);
         become(command);
@@ -102,3 +129,49 @@ int run(const std::vector<std::string>& command) {
     waitpid(pid, &status, 0);
     return WIFSIGNALED(status) ? exit_signal + WTERMSIG(status) : WEXITSTATUS(status);
 }
+
+void share_input(const void* bytes, std::size_t size) {
+    const std::unique_ptr<std::FILE, decltype(&std::fclose)> file{std::tmpfile(), &std::fclose};
+    if (!file || std::fwrite(bytes, 1, size, file.get()) != size || std::fflush(file.get()) != 0)
+        fail(errno, "tmpfile");
+    std::rewind(file.get());
+    if (dup2(fileno(file.get()), STDIN_FILENO) == -1) fail(errno, "dup2");
+}
+
+bool read_shared(void* bytes, std::size_t size) {
+    return read(STDIN_FILENO, bytes, size) == static_cast<ssize_t>(size);
+}
+
+struct child_program::parts {
+    std::FILE* printed;
+    pid_t pid;
+};
+
+child_program::child_program(const std::vector<std::string>& command) {
+    std::array<int, 2> ends{};
+    if (pipe(ends.data()) != 0) fail(errno, "pipe");
+    for (const int end : ends) fcntl(end, F_SETFD, FD_CLOEXEC);
+
+    pid_t pid = 0;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    const int error = posix_spawnp(&pid, command[0].c_str(), &actions, nullptr, argv_of(command).data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    if (error != 0) {
+        close(ends[0]);
+        fail(error, command[0]);
+    }
+    parts_ = std::make_unique<parts>(parts{fdopen(ends[0], "r"), pid});
+}
+
+child_program::~child_program() {
+    kill();
+    waitpid(parts_->pid, nullptr, 0);
+    std::fclose(parts_->printed);
+}
+
+int child_program::next_printed() { return std::fgetc(parts_->printed); }
+
+void child_program::kill() { ::kill(parts_->pid, SIGKILL); }

@@ -79,6 +79,7 @@ for leg in $legs; do
         windows*)
             need x86_64-w64-mingw32-g++-posix g++-mingw-w64-x86-64-posix
             need /usr/lib/wine/wine64 wine64
+            need npm npm
             ;;
         aarch64)
             need aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
@@ -112,6 +113,27 @@ zig() {
     "$zig" version >/dev/null || fail "$zig does not run"
 }
 
+# SQLite for the example invoices. Debian has none for MinGW; this package of npm contains its source.
+sqlite=$work/sqlite
+sqlite_package=better-sqlite3@12.11.1
+install_sqlite() {
+    [ ! -e "$sqlite/libsqlite3.a" ] || return 0
+    rm -rf "$sqlite"
+    mkdir -p "$sqlite"
+    if [ "$install" = no ]; then
+        say "without SQLite for Windows, and so without the example invoices"
+        return 0
+    fi
+    say "installing SQLite's source with npm"
+    (
+        cd "$sqlite"
+        npm pack --silent "$sqlite_package"
+        tar -xzf ./*.tgz --strip-components=3 package/deps/sqlite3/sqlite3.c package/deps/sqlite3/sqlite3.h
+        x86_64-w64-mingw32-gcc-posix -w -c sqlite3.c
+        x86_64-w64-mingw32-ar rcs libsqlite3.a sqlite3.o
+    )
+}
+
 # ---- Wine ----
 
 wineserver() {
@@ -139,6 +161,8 @@ start_wine() {
 stop_wine() {
     wineserver -k || true
     wineserver -w || true
+    server_dir=$(cat "$WINEPREFIX/wineserver" 2>/dev/null || true)  # so Debian's Wine; it stays otherwise
+    case $server_dir in wine-*) rm -rf "/tmp/$server_dir" ;; esac
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         rm -rf "$WINEPREFIX" && return
         sleep 1
@@ -169,13 +193,21 @@ configure() {  # LEG TOOLCHAIN STANDARD ARGUMENTS...
 
 configure_leg() {
     case $1 in
-        windows) configure windows mingw 17 ;;
-        windows20) configure windows20 mingw 20 ;;
+        windows) configure_windows windows 17 ;;
+        windows20) configure_windows windows20 20 ;;
         aarch64) configure aarch64 aarch64 17 -DNAMED_LOCK_TEST_TIMEOUT=300 ;;
         musl) configure_zig musl x86_64-linux-musl 20 ;;
         macos-x86_64) configure_zig macos-x86_64 x86_64-macos 17 ;;
         macos-aarch64) configure_zig macos-aarch64 aarch64-macos 20 ;;
     esac
+}
+
+configure_windows() {  # LEG STANDARD
+    install_sqlite
+    set -- "$1" mingw "$2"
+    [ ! -e "$sqlite/libsqlite3.a" ] ||
+        set -- "$@" -DSQLite3_INCLUDE_DIR="$sqlite" -DSQLite3_LIBRARY="$sqlite/libsqlite3.a"
+    configure "$@"
 }
 
 configure_zig() {  # LEG TARGET STANDARD

@@ -2,25 +2,28 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The named_lock authors
 #
-#     sh invoices.sh PROGRAM [DATABASE]
+#     sh invoices.sh posix|windows PROGRAM [DATABASE]
 #
 # The example itself; and that it leaves nothing behind, whether it succeeds, fails or is told to stop.
 set -u
-program=$1
+system=$1
+program=$2
+database=${3:-}
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
 TMPDIR=$PWD/temporary
 export TMPDIR
 mkdir "$TMPDIR"
+[ "$system" = posix ] || TMPDIR=$WINEPREFIX/drive_c/users  # there Wine's TMP is, whatever one says
 nothing_is_left() {
-    left=$(find "$TMPDIR" -name 'named_lock_*')  # ThreadSanitizer has files there as well
+    left=$(find "$TMPDIR" -name 'named_lock_invoices*')
     [ -z "$left" ] || fail "after $1 there is $left"
 }
 
-if [ $# -gt 1 ]; then
-    before=$(cksum <"$2")
-    "$program" --db "$2" || fail "it ended with status $?"
-    [ "$(cksum <"$2")" = "$before" ] || fail "it changed the original database"
+if [ -n "$database" ]; then
+    before=$(cksum <"$database")
+    "$program" --db "$database" || fail "it ended with status $?"
+    [ "$(cksum <"$database")" = "$before" ] || fail "it changed the original database"
 else
     "$program" || fail "it ended with status $?"
 fi
@@ -31,6 +34,11 @@ echo "not a database" >not_a_database
 grep -q 'file is not a database' complaint || fail "it said: $(cat complaint)"
 nothing_is_left failure
 
+"$program" --workers 0 2>complaint
+[ $? -eq 64 ] || fail "it took no workers for enough"
+grep -q '^usage: ' complaint || fail "it said: $(cat complaint)"
+
+[ "$system" = posix ] || exit 0  # nobody can send it SIGTERM
 mkfifo said
 "$program" --workers 16 >said &
 pid=$!

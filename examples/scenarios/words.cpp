@@ -4,8 +4,10 @@
 // Prints its arguments, for exclusive_windows.sh.
 #include <iostream>
 
-#include "../exclusive_system.hpp"
+#include "../system.hpp"
 
 int main(int argc, char** argv) {
-    for (const std::string& word : start(argc, argv)) std::cout << '[' << word << "]\n";
+    auto words = start(argc, argv);
+    words.erase(words.begin());
+    for (const std::string& word : words) std::cout << '[' << word << "]\n";
 }
