@@ -260,7 +260,9 @@ play() {
     fi
     results="$work/$leg/results.xml"
     status=0
-    ctest --test-dir "$work/$leg" -j "$jobs" --no-tests=error --output-on-failure --output-junit "$results" || status=$?
+    # Tests wait more than they work.
+    ctest --test-dir "$work/$leg" -j "$((2 * jobs))" --no-tests=error --output-on-failure --output-junit "$results" ||
+        status=$?
     total=$(number_in "$results" tests)
     failed=$(number_in "$results" failures)
     skipped=$(number_in "$results" skipped)

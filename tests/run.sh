@@ -105,7 +105,7 @@ say "building $preset"
 $launch cmake --build --preset "$preset" -j "$jobs"
 say "testing $preset"
 status=0
-$launch ctest --preset "$preset" -j "$jobs" "$@" || status=$?
+$launch ctest --preset "$preset" -j "$((2 * jobs))" "$@" || status=$?  # tests wait more than they work
 
 log=build/$preset/Testing/Temporary/LastTest.log
 if [ -f "$log" ] && grep -q '^SKIPPED: ' "$log"; then

@@ -192,7 +192,7 @@ def main():
     records += python_cost(100 if options.quick else 1000)
     records += run_program([options.programs / "handoff", *quick, "--python", sys.executable, "--peers", HERE])
     records += run_program([options.programs / "crowd", *quick])
-    records += compile_cost(3 if options.quick else 11)
+    records += compile_cost(1 if options.quick else 11)
 
     rows = targets(Results(records))
     print_tables(records, rows)
