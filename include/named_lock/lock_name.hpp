@@ -49,17 +49,22 @@ inline utf8_character first_utf8_character(std::string_view text) noexcept {
 /// Windows opens a device for these names whatever extension follows (learn.microsoft.com, "Naming Files, Paths, and
 /// Namespaces"); the superscripts one to three count as digits there.
 inline bool is_device_name(std::string_view name) {
-    std::string base{name.substr(0, name.find('.'))};
-    base.erase(base.find_last_not_of(' ') + 1);
-    for (char& c : base) {
+    std::string_view base = name.substr(0, name.find('.'));
+    base = base.substr(0, base.find_last_not_of(' ') + 1);
+    constexpr std::size_t shortest = 3;
+    constexpr std::size_t longest = 7;
+    if (base.size() < shortest || base.size() > longest) return false;
+    std::string upper{base};
+    for (char& c : upper) {
         if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
     }
-    for (const char* device : {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}) {
+    base = upper;
+    for (const std::string_view device : {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}) {
         if (base == device) return true;
     }
-    const std::string_view port = std::string_view{base}.substr(0, 3);
+    const std::string_view port = base.substr(0, 3);
     if (port != "COM" && port != "LPT") return false;
-    const std::string_view number = std::string_view{base}.substr(3);
+    const std::string_view number = base.substr(3);
     if (number.size() == 1) return number[0] >= '1' && number[0] <= '9';
     return number == "\xC2\xB9" || number == "\xC2\xB2" || number == "\xC2\xB3";
 }

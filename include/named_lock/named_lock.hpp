@@ -77,13 +77,13 @@ class named_lock {
     /// absolute, with symlinks resolved, now.
     explicit named_lock(std::string_view name, lock_options options = {})
         : state_{(detail::check_lock_name(name), detail::lock_registry::instance().state_of(name, options.locks_dir))},
-          options_{std::make_shared<const lock_options>(without_directory(std::move(options)))} {}
+          options_{without_directory(std::move(options))} {}
 
     named_lock(std::string_view name, std::filesystem::path locks_dir)
-        : named_lock{name, with([&](lock_options& o) { o.locks_dir = std::move(locks_dir); })} {}
+        : named_lock{name, lock_options{std::move(locks_dir)}} {}
 
     named_lock(std::string_view name, std::chrono::nanoseconds timeout)
-        : named_lock{name, with([&](lock_options& o) { o.timeout = timeout; })} {}
+        : named_lock{name, lock_options{lock_options{}.locks_dir, timeout}} {}
 
     named_lock(const named_lock&) noexcept = default;  // and no move: a handle is never empty
     named_lock& operator=(const named_lock&) noexcept = default;
@@ -211,17 +211,11 @@ class named_lock {
     friend struct detail::group_acquisition;
     [[nodiscard]] bool is_reentrant() const noexcept { return options_->reentrant; }
 
-    template <class Change>
-    static lock_options with(Change change) {
-        lock_options options;
-        change(options);
-        return options;
-    }
-
     /// The path is known; a copy of its directory in each object would be a quarter of its size.
-    static lock_options without_directory(lock_options options) {
-        options.locks_dir = std::filesystem::path{};  // clear() would keep the memory
-        return options;
+    static std::shared_ptr<const lock_options> without_directory(lock_options&& options) {
+        const auto kept = std::make_shared<lock_options>(std::move(options));
+        kept->locks_dir = std::filesystem::path{};  // clear() would keep the memory
+        return kept;
     }
 
     [[nodiscard]] detail::owner_id owner() const noexcept {
