@@ -66,7 +66,7 @@ class acquisition {
         place_in_queue(const place_in_queue&) = delete;
         place_in_queue& operator=(const place_in_queue&) = delete;
         ~place_in_queue() {
-            if (!lock_.owns_lock()) lock_.lock();  // an attempt threw
+            if (!lock_.owns_lock()) lock_state::relock(lock_);  // an attempt threw
             state_.first_rest = backoff.first_rest();
             state_.leave_queue(*this);
         }
@@ -102,7 +102,7 @@ class acquisition {
         if (!state_.is_free()) return false;
         lock.unlock();
         const bool locked = try_system_lock();
-        lock.lock();
+        lock_state::relock(lock);
         if (!locked) return false;
         ticket_ = state_.enter_first(request_, file_);
         if (ticket_ == 0) file_.close();
@@ -132,12 +132,12 @@ class acquisition {
         if (quick_tries_left_ > 0 && state_.is_front(self)) {
             --quick_tries_left_;
             lock.unlock();
-            lock.lock();
+            lock_state::relock(lock);
         } else if (!state_.is_front(self) && (file_.is_open() || file_.watch() != nullptr)) {
             // From the first attempt, or from when it was the front: many waiters are no many files, nor watches.
             lock.unlock();
             file_.leave();
-            lock.lock();
+            lock_state::relock(lock);
         } else if (!state_.is_front(self) || !state_.is_free()) {
             wait_for_wakeup(lock, self);
         } else if (!file_.is_open() || !is_watched_) {
@@ -146,7 +146,7 @@ class acquisition {
             lock.unlock();
             start_watching();
             if (request_.kind == lock_kind::exclusive) file_.mark_waiting_writer(request_.options.method);
-            lock.lock();
+            lock_state::relock(lock);
             is_watched_ = true;
             may_have_moved_ = true;
         } else if (file_.watch() == nullptr) {
@@ -202,7 +202,7 @@ class acquisition {
             }
         }
         if (event == watch_event::moved) may_have_moved_ = true;
-        lock.lock();
+        lock_state::relock(lock);
         self.watch = nullptr;
     }
 
