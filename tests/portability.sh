@@ -266,12 +266,10 @@ play() {
     total=$(number_in "$results" tests)
     failed=$(number_in "$results" failures)
     skipped=$(number_in "$results" skipped)
-    left_out=$(python3 tests/portability/left_out.py "$work/$leg")
-    {
-        say "$platform"
-        sed -n 's/^SKIPPED: //p' "$work/$leg/Testing/Temporary/LastTest.log" | sort -u
-        printf '%s\n' "$left_out"
-    } >>"$reasons"
+    skips=$(tr -d '\r' <"$work/$leg/Testing/Temporary/LastTest.log" | sed -n '/^SKIPPED: /p' | sort -u)
+    [ "$(printf '%s' "$skips" | grep -c '^SKIPPED')" -eq "$skipped" ] || fail "not every skipped test says why"
+    left_out=$(python3 tests/portability/left_out.py "$work/$leg")  # asks ctest, which begins its log anew
+    { say "$platform"; printf '%s\n' "$skips" "$left_out"; } >>"$reasons"
     row "$platform" yes "$(runner_of "$leg")" "$((total - failed - skipped)) of $total" \
         "$skipped, and $(printf '%s' "$left_out" | grep -c '^LEFT OUT') that are not for it"
     return "$status"
