@@ -176,7 +176,7 @@ int main(int argc, char** argv) {
     const nlock::named_lock lock{"crowd", dir.path()};
     { const auto create = nlock::named_lock{lock}.acquire(); }
 
-    const double seconds = quick ? 0.5 : 10;
+    const double seconds = quick ? 0.2 : 10;
     for (const int n : {2, 8, 64, 256}) {
         contest("always wanted, holds of 100 us, " + std::to_string(n) + " processes",
                 {{"kernel flock", {n, 1}, with_kernel_flock(lock.path(), 100us)},
@@ -186,12 +186,12 @@ int main(int argc, char** argv) {
     contest("always wanted, holds of 100 us, threads",
             {{"32 processes", {32, 1}, with_named_lock(lock, 100us)},
              {"4 processes x 8 threads", {4, 8}, with_named_lock(lock, 100us)}},
-            quick ? 0.5 : 5, quick ? 1 : 3);
+            quick ? 0.2 : 5, quick ? 1 : 3);
     for (const int n : {2, 8}) {
         contest("empty critical section, " + std::to_string(n) + " threads",
                 {{"one process per thread", {n, 1}, with_named_lock(lock, 0us)},
                  {"threads of one process", {1, n}, with_named_lock(lock, 0us)}},
-                quick ? 0.3 : 2, quick ? 1 : 5);
+                quick ? 0.2 : 2, quick ? 1 : 5);
     }
-    readers(lock, quick ? 0.5 : 3);
+    readers(lock, quick ? 0.2 : 3);
 }
