@@ -33,9 +33,8 @@ class lock_registry {
     /// The one state of <locks_dir>/<name>.lock in this process. Lives as long as somebody has it, or until
     /// another one is asked for.
     std::shared_ptr<lock_state> state_of(std::string_view name, const std::filesystem::path& locks_dir) {
-        if (auto state = latest_if(name, locks_dir.native())) return state;
         native_string directory = resolve(locks_dir);
-        if (auto state = latest_if(name, directory)) return state;  // of another spelling
+        if (auto state = latest_if(name, directory)) return state;
         native_string path = directory;
         path.reserve(path.size() + 1 + name.size() + lock_file_suffix.size());
         if (path.back() != std::filesystem::path::preferred_separator) {
@@ -114,14 +113,14 @@ class lock_registry {
     /// to be its own is remembered, because asking the system costs a call for each component.
     native_string resolve(const std::filesystem::path& locks_dir) {
         namespace fs = std::filesystem;
-        if (is_known_resolved(locks_dir.native())) return locks_dir.native();
+        if (is_known_resolved(locks_dir)) return locks_dir.native();
         if (locks_dir.native().find(fs::path::value_type{}) != native_string::npos) {
             throw lock_error{std::errc::invalid_argument, "use as locks directory", locks_dir, "it contains a NUL"};
         }
         std::error_code error;
         const fs::path absolute = absolute_path(locks_dir.empty() ? fs::path{"."} : locks_dir, error);
         if (error) throw lock_error{error, "resolve", locks_dir};
-        if (is_known_resolved(absolute.native())) return absolute.native();
+        if (is_known_resolved(absolute)) return absolute.native();
         const fs::path resolved = canonical_directory(absolute, error);
         if (error) return absolute.lexically_normal().native();  // acquiring will say why it cannot be searched
         if (resolved.native() == absolute.native() && fs::exists(resolved, error)) {
@@ -131,17 +130,16 @@ class lock_registry {
         return resolved.native();
     }
 
-    [[nodiscard]] bool is_known_resolved(const native_string& directory) {
+    [[nodiscard]] bool is_known_resolved(const std::filesystem::path& directory) {
         const std::scoped_lock lock{mutex_};
-        return directory == resolved_directory_ && !directory.empty();
+        return directory.native() == resolved_directory_ && !directory.empty();
     }
 
     /// The state asked for last, if it is asked for again. To make a new object for each acquisition, as Jam.py does,
-    /// then needs no new state. Only in a directory that need not be resolved again.
+    /// then needs no new state.
     std::shared_ptr<lock_state> latest_if(std::string_view name, const native_string& directory) {
         const std::scoped_lock lock{mutex_};
-        if (latest_ == nullptr || directory != resolved_directory_ || latest_directory_ != directory) return nullptr;
-        return latest_->name() == name ? latest_ : nullptr;
+        return latest_ != nullptr && latest_->name() == name && latest_directory_ == directory ? latest_ : nullptr;
     }
 
     std::mutex mutex_;
