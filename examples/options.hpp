@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -24,22 +25,23 @@ class options {
         if (at_ == words_.size() || words_[at_].rfind('-', 0) != 0) return false;
         const std::string word = words_[at_++];
         if (word == "--") return false;
-        equals_ = word.find('=');
-        name_ = word.substr(0, equals_);
-        if (equals_ != std::string::npos) value_ = word.substr(equals_ + 1);
+        const auto equals = word.find('=');
+        name_ = word.substr(0, equals);
+        value_.reset();
+        if (equals != std::string::npos) value_ = word.substr(equals + 1);
         return true;
     }
 
     [[nodiscard]] const std::string& name() const { return name_; }
 
     std::string value() {
-        if (equals_ != std::string::npos) return value_;
+        if (value_) return *value_;
         if (at_ == words_.size()) throw usage_error{name_ + " takes a value"};
         return words_[at_++];
     }
 
     void set(bool& flag) const {
-        if (equals_ != std::string::npos) throw usage_error{name_ + " takes no value"};
+        if (value_) throw usage_error{name_ + " takes no value"};
         flag = true;
     }
 
@@ -52,7 +54,6 @@ class options {
   private:
     std::vector<std::string> words_;
     std::size_t at_ = 1;  // after the program
-    std::size_t equals_ = std::string::npos;
     std::string name_;
-    std::string value_;
+    std::optional<std::string> value_;  // after a =
 };

@@ -65,8 +65,8 @@ void handle_unless_ignored(int signal) {
 [[noreturn]] void become(const std::vector<std::string>& command) {
     std::vector<char*> argv = argv_of(command);
     execvp(argv[0], argv.data());
-    if (errno ==
-        ENOEXEC) {  // a script without a first line, which POSIX lets execvp give to the shell, but musl does not
+    // A script without a first line, which POSIX lets execvp give to the shell, but musl does not.
+    if (errno == ENOEXEC) {
         argv.insert(argv.begin(), const_cast<char*>("sh"));
         execv("/bin/sh", argv.data());
     }

@@ -48,10 +48,17 @@ std::wstring quoted(const std::wstring& word) {
     return result.append(backslashes, L'\\') += L'"';
 }
 
-std::wstring command_line(const std::vector<std::string>& command) {
+/// Its process, or null with GetLastError() set.
+HANDLE start_program(const std::vector<std::string>& command, STARTUPINFOW startup = {}) {
     std::wstring line;
     for (const std::string& word : command) line += (line.empty() ? L"" : L" ") + quoted(widen(word));
-    return line;
+    startup.cb = sizeof startup;
+    PROCESS_INFORMATION started{};
+    if (!CreateProcessW(nullptr, line.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup, &started)) {
+        return nullptr;
+    }
+    CloseHandle(started.hThread);
+    return started.hProcess;
 }
 
 /// Ctrl-C reaches the command as well as us, and the command decides.
@@ -87,22 +94,18 @@ std::filesystem::path make_temp_dir(const std::string& prefix) {  // others may 
 void take_the_name_of(const std::vector<std::string>& /*command*/) {}  // a process cannot change its name here
 
 int run(const std::vector<std::string>& command) {
-    std::wstring line = command_line(command);
     SetConsoleCtrlHandler(ignore, TRUE);
-    STARTUPINFOW startup{};
-    startup.cb = sizeof startup;
-    PROCESS_INFORMATION started{};
-    if (!CreateProcessW(nullptr, line.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup, &started)) {
+    const HANDLE process = start_program(command);
+    if (process == nullptr) {
         const DWORD error = GetLastError();
         std::cerr << "exclusive: cannot run '" << command[0]
                   << "': " << std::system_category().message(static_cast<int>(error)) << std::endl;
         return error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND ? exit_not_found : exit_cannot_run;
     }
-    CloseHandle(started.hThread);
-    WaitForSingleObject(started.hProcess, INFINITE);
+    WaitForSingleObject(process, INFINITE);
     DWORD status = 0;
-    GetExitCodeProcess(started.hProcess, &status);
-    CloseHandle(started.hProcess);
+    GetExitCodeProcess(process, &status);
+    CloseHandle(process);
     return static_cast<int>(status);
 }
 
@@ -140,23 +143,18 @@ child_program::child_program(const std::vector<std::string>& command) {
     SetHandleInformation(its, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
 
     STARTUPINFOW startup{};
-    startup.cb = sizeof startup;
     startup.dwFlags = STARTF_USESTDHANDLES;
     startup.hStdInput = GetStdHandle(STD_INPUT_HANDLE);
     startup.hStdOutput = its;
     startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
-    PROCESS_INFORMATION started{};
-    std::wstring line = command_line(command);
-    const BOOL is_started =
-        CreateProcessW(nullptr, line.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup, &started);
+    const HANDLE process = start_program(command, startup);
     const DWORD error = GetLastError();
     CloseHandle(its);
-    if (!is_started) {
+    if (process == nullptr) {
         CloseHandle(ours);
         fail(error, command[0]);
     }
-    CloseHandle(started.hThread);
-    parts_ = std::make_unique<parts>(parts{ours, started.hProcess});
+    parts_ = std::make_unique<parts>(parts{ours, process});
 }
 
 child_program::~child_program() {

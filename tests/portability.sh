@@ -79,7 +79,7 @@ for leg in $legs; do
         windows*)
             need x86_64-w64-mingw32-g++-posix g++-mingw-w64-x86-64-posix
             need /usr/lib/wine/wine64 wine64
-            need npm npm
+            [ "$install" = no ] || need npm npm
             ;;
         aarch64)
             need aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
@@ -118,20 +118,21 @@ sqlite=$work/sqlite
 sqlite_package=better-sqlite3@12.11.1
 install_sqlite() {
     [ ! -e "$sqlite/libsqlite3.a" ] || return 0
-    rm -rf "$sqlite"
-    mkdir -p "$sqlite"
     if [ "$install" = no ]; then
         say "without SQLite for Windows, and so without the example invoices"
         return 0
     fi
     say "installing SQLite's source with npm"
+    rm -rf "$sqlite"
+    mkdir -p "$sqlite"
+    # One chain, as sh does not stop at an error below an "if".
     (
-        cd "$sqlite"
-        npm pack --silent "$sqlite_package"
-        tar -xzf ./*.tgz --strip-components=3 package/deps/sqlite3/sqlite3.c package/deps/sqlite3/sqlite3.h
-        x86_64-w64-mingw32-gcc-posix -w -c sqlite3.c
-        x86_64-w64-mingw32-ar rcs libsqlite3.a sqlite3.o
-    )
+        cd "$sqlite" &&
+            npm pack --silent "$sqlite_package" &&
+            tar -xzf ./*.tgz --strip-components=3 package/deps/sqlite3/sqlite3.c package/deps/sqlite3/sqlite3.h &&
+            x86_64-w64-mingw32-gcc-posix -w -c sqlite3.c &&
+            x86_64-w64-mingw32-ar rcs libsqlite3.a sqlite3.o
+    ) || fail "cannot build SQLite for Windows"
 }
 
 # ---- Wine ----

@@ -11,8 +11,8 @@ set(CMAKE_RC_COMPILER x86_64-w64-mingw32-windres)
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-static")
 # Without optimization, a test is a COFF object of more than 65,535 sections.
 set(CMAKE_CXX_FLAGS_INIT "-Wa,-mbig-obj")
-# No debug information: the linker takes most of a minute with it, and no debugger runs under Wine. With -Og, the tests have a
-# quarter of the sections, which are what compiler and linker spend their time on.
+# No debug information: the linker takes most of a minute with it, and no debugger runs under Wine. With -Og, the tests
+# have a quarter of the sections, which are what compiler and linker spend their time on.
 set(CMAKE_CXX_FLAGS_DEBUG "-Og" CACHE STRING "Flags of debug builds")
 
 set(CMAKE_FIND_ROOT_PATH /usr/x86_64-w64-mingw32)
