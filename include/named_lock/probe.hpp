@@ -22,9 +22,9 @@
 #include <named_lock/errors.hpp>
 #include <named_lock/options.hpp>
 #if defined(_WIN32)
-#include <named_lock/detail/probe_windows.hpp>
+#include <named_lock/detail/windows/probe.hpp>
 #else
-#include <named_lock/detail/probe_posix.hpp>
+#include <named_lock/detail/posix/probe.hpp>
 #endif
 
 namespace nlock {

@@ -16,27 +16,27 @@ import sys
 
 # Why a line is not reached: a pattern that its text matches, in a file whose name ends so.
 REASONS = [
-    ("platform_posix.hpp", r"errno = ENOTSUP|return -1;", "systems without F_OFD_SETLK: not Linux"),
-    ("descriptor_posix.hpp", r"^            ::close\(fd\);|errno = EMFILE", "a number that fs.nr_open forbids"),
+    ("posix/file.hpp", r"errno = ENOTSUP|return -1;", "systems without F_OFD_SETLK: not Linux"),
+    ("posix/descriptor.hpp", r"^            ::close\(fd\);|errno = EMFILE", "a number that fs.nr_open forbids"),
     (
-        "descriptor_posix.hpp",
+        "posix/descriptor.hpp",
         r"open_afresh|inside_\.store\(0\)|^        open\(\);|"
         r"close_all|words_used_\.load|bits_\[i\]|marked|^        \[\] \{|after_fork\.load\(\)|gate\.open|^        \}\);",
         "runs in the child within fork(), after which gcov forgets what the child has counted (__gcov_fork): fork_test",
     ),
     (
-        "descriptor_posix.hpp",
+        "posix/descriptor.hpp",
         r"STDERR_FILENO \+ 1|int saved_errno|::close\(fd\)|errno = saved_errno|return result",
         "a process whose standard streams are closed: played in a child that gcov does not see: file_test",
     ),
     (
         "lock_registry.hpp",
         r"holds_\.clear|mutex_\.unlock|try_lock|new \(&",
-        "in a forked child, see descriptor_posix.hpp; a table in the middle of a change only by chance: torture_forks",
+        "in a forked child, see posix/descriptor.hpp; a table in the middle of a change only by chance: torture_forks",
     ),
-    ("probe_posix.hpp", r"give\(", "runs in the child, which ends before gcov writes what it has counted: probe_test"),
-    ("probe_posix.hpp", r"::_exit\(0\)", "the same"),
-    ("probe_posix.hpp", r"process was killed", "somebody else would have to kill the child in the moment that it lives"),
+    ("posix/probe.hpp", r"give\(", "runs in the child, which ends before gcov writes what it has counted: probe_test"),
+    ("posix/probe.hpp", r"::_exit\(0\)", "the same"),
+    ("posix/probe.hpp", r"process was killed", "somebody else would have to kill the child in the moment that it lives"),
     ("", r"^\s*[{}]*;?\s*$", "the end of a block that an exception or a return leaves"),
 ]
 

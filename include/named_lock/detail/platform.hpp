@@ -37,19 +37,19 @@
 #pragma once
 
 #if defined(_WIN32)
-#include <named_lock/detail/holders_none.hpp>
-#include <named_lock/detail/platform_windows.hpp>
-#include <named_lock/detail/release_watch_windows.hpp>
+#include <named_lock/detail/none/holders.hpp>
+#include <named_lock/detail/windows/file.hpp>
+#include <named_lock/detail/windows/release_watch.hpp>
 #else
-#include <named_lock/detail/platform_posix.hpp>
+#include <named_lock/detail/posix/file.hpp>
 #if defined(__linux__)
-#include <named_lock/detail/holders_procfs.hpp>
-#include <named_lock/detail/release_watch_inotify.hpp>
+#include <named_lock/detail/linux/holders.hpp>
+#include <named_lock/detail/linux/release_watch.hpp>
 #elif defined(__APPLE__) || defined(__FreeBSD__)
-#include <named_lock/detail/holders_none.hpp>
-#include <named_lock/detail/release_watch_kqueue.hpp>
+#include <named_lock/detail/bsd/release_watch.hpp>
+#include <named_lock/detail/none/holders.hpp>
 #else
-#include <named_lock/detail/holders_none.hpp>
-#include <named_lock/detail/release_watch_none.hpp>
+#include <named_lock/detail/none/holders.hpp>
+#include <named_lock/detail/none/release_watch.hpp>
 #endif
 #endif

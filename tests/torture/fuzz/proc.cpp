@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include <named_lock/detail/holders_procfs.hpp>
-#include <named_lock/detail/volume_procfs.hpp>
+#include <named_lock/detail/linux/holders.hpp>
+#include <named_lock/detail/linux/volume.hpp>
 
 #include "input.hpp"
 

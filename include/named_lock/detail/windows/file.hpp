@@ -19,10 +19,10 @@
 #include <system_error>
 #include <utility>
 
-#include <named_lock/detail/api_windows.hpp>
 #include <named_lock/detail/deadline.hpp>
 #include <named_lock/detail/lock_kind.hpp>
-#include <named_lock/detail/path_windows.hpp>
+#include <named_lock/detail/windows/api.hpp>
+#include <named_lock/detail/windows/path.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/options.hpp>
 

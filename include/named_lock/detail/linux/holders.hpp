@@ -21,7 +21,7 @@
 #include <system_error>
 #include <vector>
 
-#include <named_lock/detail/descriptor_posix.hpp>
+#include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/lock_name.hpp>
 #include <named_lock/options.hpp>
 

@@ -24,13 +24,13 @@
 #include <string>
 #include <system_error>
 
-#include <named_lock/detail/descriptor_posix.hpp>
 #include <named_lock/detail/lock_kind.hpp>
-#include <named_lock/detail/platform_posix.hpp>
+#include <named_lock/detail/posix/descriptor.hpp>
+#include <named_lock/detail/posix/file.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/options.hpp>
 #if defined(__linux__)
-#include <named_lock/detail/volume_procfs.hpp>
+#include <named_lock/detail/linux/volume.hpp>
 #endif
 
 namespace nlock::detail {

@@ -17,8 +17,8 @@
 #include <string_view>
 #include <system_error>
 
-#include <named_lock/detail/descriptor_posix.hpp>
 #include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/options.hpp>
 

@@ -11,8 +11,8 @@
 #include <string>
 #include <string_view>
 
-#include <named_lock/detail/descriptor_posix.hpp>
-#include <named_lock/detail/holders_procfs.hpp>
+#include <named_lock/detail/linux/holders.hpp>
+#include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/options.hpp>
 
 namespace nlock::detail {

@@ -12,8 +12,8 @@
 #include <system_error>
 #include <utility>
 
-#include <named_lock/detail/api_windows.hpp>
 #include <named_lock/detail/message.hpp>
+#include <named_lock/detail/windows/api.hpp>
 #include <named_lock/errors.hpp>
 
 namespace nlock::detail {

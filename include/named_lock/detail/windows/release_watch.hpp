@@ -16,8 +16,8 @@
 #include <filesystem>
 #include <utility>
 
-#include <named_lock/detail/platform_windows.hpp>
 #include <named_lock/detail/watch_event.hpp>
+#include <named_lock/detail/windows/file.hpp>
 
 namespace nlock::detail {
 

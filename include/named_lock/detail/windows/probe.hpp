@@ -12,10 +12,10 @@
 #include <string>
 #include <system_error>
 
-#include <named_lock/detail/api_windows.hpp>
 #include <named_lock/detail/lock_file.hpp>
 #include <named_lock/detail/lock_kind.hpp>
-#include <named_lock/detail/platform_windows.hpp>
+#include <named_lock/detail/windows/api.hpp>
+#include <named_lock/detail/windows/file.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/options.hpp>
 

@@ -18,7 +18,7 @@
 #include <filesystem>
 #include <utility>
 
-#include <named_lock/detail/descriptor_posix.hpp>
+#include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/detail/watch_event.hpp>
 
 namespace nlock::detail {
