@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The named_lock authors
-"""Draws three SVG charts from results.json: charts.py RESULTS DIRECTORY
+"""Draws SVG charts from results.json, those whose figures are there: charts.py RESULTS DIRECTORY
 
 The background is transparent, and lines, marks and text are of a grey and of colours that can be read on white as well
 as on black."""
@@ -57,7 +57,7 @@ def hand_off(records, path):
     axes.set_ylim(-0.5, len(ways) - 0.3)
     axes.set_xscale("log")
     axes.set_xlabel("from the release to the grant, µs, log scale; dot: median, bar: 99th percentile")
-    save(figure, path / "handoff.svg")
+    save(figure, path)
 
 
 def crowd(records, path):
@@ -78,7 +78,7 @@ def crowd(records, path):
     rate.set_ylabel("acquisitions per second")
     share.set_ylabel("share of a process, 1: fair\nsmallest (line), largest (dashes)")
     rate.legend(loc="lower left")
-    save(figure, path / "crowd.svg")
+    save(figure, path)
 
 
 def cost(records, path):
@@ -98,16 +98,53 @@ def cost(records, path):
         axes.annotate(f"{width:.0f}", (width, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
     axes.set_yticks([2, 1, 0], ["the system calls"] + [label for label, _, _ in bars])
     axes.set_xlabel("acquire + release, nobody else wants it, ns (medians)")
-    save(figure, path / "cost.svg")
+    save(figure, path)
+
+
+def waits(records, path):
+    """Of all waits, the part that took longer, by time."""
+    question = "always wanted, holds of 1 ms, 64 processes"
+    figure, axes = plt.subplots(figsize=(8, 3.4))
+    for above, (what, color) in enumerate((("named_lock", OURS), ("kernel flock", OTHER), ("Python filelock", THIRD))):
+        classes = figure_of(records, question, what + ", waits", "ms", "up_to")
+        if classes is None:
+            continue
+        total = left = sum(count for _, count in classes)
+        times, parts = [], []
+        for up_to, count in classes:
+            times.append(up_to)
+            parts.append(left / total)
+            left -= count
+        axes.step(times + times[-1:], parts + [0.1 / total], where="pre", color=color, linewidth=2, label=what)
+        longest = figure_of(records, question, what + ", longest wait", "ms", "max")
+        axes.plot(longest, 1 / total, "o", color=color)
+        axes.annotate(f"{longest:,.0f} ms", (longest, 1 / total), xytext=(6, 12 * above - 8),
+                      textcoords="offset points", fontsize=9, va="center", color=color)
+    turn = 64
+    axes.axvline(turn, color=INK, linewidth=0.8, linestyle=":")
+    axes.annotate("a fair turn", (turn, 1.1), xytext=(3, 0), textcoords="offset points", fontsize=9)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_ylim(top=1.1)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("64 processes, holds of 1 ms: length of a wait, ms, log scale; dot: the longest one")
+    axes.set_ylabel("part of all waits\nthat took longer")
+    axes.legend(loc="lower left")
+    save(figure, path)
 
 
 def main():
     records = json.loads(pathlib.Path(sys.argv[1]).read_text())["records"]
     directory = pathlib.Path(sys.argv[2])
-    hand_off(records, directory)
-    crowd(records, directory)
-    cost(records, directory)
-    print(f"\nresults.json, handoff.svg, crowd.svg and cost.svg are in {directory}")
+    drawn = []
+    for draw, needs, name in ((hand_off, "hand-off, named_lock, 200 ms", "handoff"), (cost, "parts", "cost"),
+                              (crowd, "always wanted, holds of 100 us, 2 processes", "crowd"),
+                              (waits, "always wanted, holds of 1 ms, 64 processes", "waits")):
+        if any(entry["question"] == needs for entry in records):
+            draw(records, directory / f"{name}.svg")
+            drawn.append(f"{name}.svg")
+    print(f"\nIn {directory}: {', '.join([pathlib.Path(sys.argv[1]).name, *drawn])}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstring>
 #include <iostream>
+#include <list>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -30,6 +31,7 @@
 #endif
 
 #include "support.hpp"
+#include "waiter.hpp"
 
 namespace {
 
@@ -206,17 +208,22 @@ double cpu_seconds() {
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-void waiting_costs(milliseconds wait, int rounds, settings& s) {
+void waiting_costs(milliseconds wait, std::size_t others, int rounds, settings& s) {
     std::vector<double> percent;
     for (int round = 0; round < rounds; ++round) {
-        const auto holder = start_holder("named_lock", s, wait);
-        holder->line();
-        const double before = cpu_seconds();
-        const auto start = bench::steady::now();
-        wait_for_lock("named_lock", s);
-        percent.push_back(100 * (cpu_seconds() - before) / bench::seconds_since(start));
+        auto held = s.lock.acquire();
+        std::list<bench::waiter> beside;
+        while (beside.size() < others) beside.emplace_back(s.lock);
+        const bench::waiter measured{s.lock};
+        std::this_thread::sleep_for(wait);
+        held.release();
+        percent.push_back(measured.cpu_percent());
     }
-    bench::report("CPU of a 2 s wait", "named_lock", "%", percent);
+    bench::report("CPU of a 2 s wait",
+                  others == 0 ? "named_lock" : "named_lock, " + std::to_string(others) + " others wait", "%", percent);
+}
+
+void costs_of_other_waits(milliseconds wait, settings& s) {
     const double idle_before = cpu_seconds();
     const auto idle_start = bench::steady::now();
     for (auto slept = 0ms; slept < wait; slept += 50ms) ::poll(nullptr, 0, 50);
@@ -279,17 +286,11 @@ int main(int argc, char** argv) {
         hold_and_stamp(milliseconds{std::stoi(argv[2])});
         return 0;
     }
-    bool quick = false;
-    std::string python = "/usr/bin/python3";
-    std::string peers = ".";
-    for (int i = 1; i < argc; ++i) {
-        if (std::strcmp(argv[i], "--quick") == 0) quick = true;
-        if (std::strcmp(argv[i], "--python") == 0 && i + 1 < argc) python = argv[++i];
-        if (std::strcmp(argv[i], "--peers") == 0 && i + 1 < argc) peers = argv[++i];
-    }
+    const bench::arguments given{argc, argv};
+    const bool quick = given.quick;
     const bench::directory dir;
     const nlock::named_lock lock{"hand-off", dir.path()};
-    settings s{lock.path(), lock, std::filesystem::canonical("/proc/self/exe"), python, peers};
+    settings s{lock.path(), lock, std::filesystem::canonical("/proc/self/exe"), given.python, given.peers};
     { const auto create = s.lock.acquire(); }
 
     const int many = quick ? 10 : 300;
@@ -305,6 +306,9 @@ int main(int argc, char** argv) {
     boost_hand_off(5ms, some, s);
     boost_hand_off(200ms, quick ? 2 : 20, s);
 #endif
-    waiting_costs(quick ? 200ms : 2000ms, quick ? 1 : 5, s);
+    const auto wait = quick ? 200ms : 2000ms;
+    waiting_costs(wait, 0, quick ? 1 : 5, s);
+    waiting_costs(wait, 63, quick ? 1 : 3, s);
+    costs_of_other_waits(wait, s);
     lateness(quick ? 5 : 100, s);
 }

@@ -37,12 +37,13 @@ int main() {
 
 
 def run_program(command):
-    """The JSON lines that a program prints, shown as they come."""
+    """The JSON lines that a program prints; says how far it is."""
     records = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             records.append(json.loads(line))
-            print(f"  {records[-1]['question']}: {records[-1]['what']}", file=sys.stderr)
+            if not records[:-1] or records[-1]["question"] != records[-2]["question"]:
+                print(f"  {records[-1]['question']}", file=sys.stderr)
     if process.returncode != 0:
         sys.exit(f"{command[0]} failed with status {process.returncode}")
     return records
@@ -103,104 +104,237 @@ def python_cost(calls):
 
 class Results:
     def __init__(self, records):
-        self.by_key = {(r["question"], r["what"], r["unit"]): r for r in records}
+        self.by_key = {(r["question"], r["what"], r["unit"]): r for r in records if "skipped" not in r}
 
     def get(self, question, what, unit, figure="median"):
         found = self.by_key.get((question, what, unit))
         return None if found is None else found[figure]
 
 
-def targets(r):
-    """(question, measured, limit, is it a floor) for each target of the project."""
+class Targets:
+    """Rows of (question, measured, limit, is it a floor); what was not measured has none."""
+
+    def __init__(self):
+        self.rows = []
+
+    def at_most(self, what, value, limit):
+        self.add(what, value, limit, False)
+
+    def at_least(self, what, value, limit):
+        self.add(what, value, limit, True)
+
+    def add(self, what, value, limit, is_floor):
+        if value is not None:
+            self.rows.append((what, value, limit, is_floor))
+
+
+def quotient(of, by):
+    return None if of is None or by is None else of / by
+
+
+def cost_targets(r, t):
     ns = "uncontended"
-    rows = [
-        ("object reused / open+flock+fstat+flock+close", r.get(ns, "named_lock, object reused", "ratio"), 1.15, False),
-        ("new object / open+flock+fstat+flock+close", r.get(ns, "named_lock, new object", "ratio"), 1.5, False),
-        ("re-entry, ns", r.get("re-entry", "named_lock", "ns"), 60, False),
-    ]
-    for holder, limit, tail in (("named_lock, 5 ms", 2, 4), ("named_lock, 200 ms", 2, 4), ("killed, 5 ms", 3, None),
-                                ("Python filelock, 5 ms", 3, None), ("flock(1), 5 ms", 3, None)):
+    t.at_most("object reused / open+flock+fstat+flock+close", r.get(ns, "named_lock, object reused", "ratio"), 0.8)
+    t.at_most("new object / open+flock+fstat+flock+close", r.get(ns, "named_lock, new object", "ratio"), 1)
+    t.at_most("re-entry, ns", r.get("re-entry", "named_lock", "ns"), 60)
+    for (question, what, unit), x in r.by_key.items():
+        if question == "many names" and unit == "ratio" and what.startswith("directory with") and "one" not in what:
+            t.at_most(f"{what} / one name", x["median"], 1.3)
+    t.at_most("one idle named_lock, bytes", r.get("memory", "one idle named_lock", "bytes"), 1024)
+
+
+def wait_targets(r, t):
+    for holder in ("named_lock, 5 ms", "named_lock, 200 ms"):
         question = "hand-off, " + holder
-        for figure, bound in (("median", limit), ("p99", tail)):
-            ours, kernel = r.get(question, "named_lock", "us", figure), r.get(question, "kernel flock", "us", figure)
-            if bound and ours and kernel:
-                rows.append((f"{question}: {figure} / kernel flock", ours / kernel, bound, False))
+        kernel = r.get(question, "kernel flock", "us")
+        if kernel:
+            t.at_most(f"{question}: median, us", r.get(question, "named_lock", "us"), max(2 * kernel, kernel + 10))
+    for holder, figure, limit in (("named_lock, 5 ms", "p99", 4), ("named_lock, 200 ms", "p99", 4),
+                                  ("killed, 5 ms", "median", 3), ("Python filelock, 5 ms", "median", 3),
+                                  ("flock(1), 5 ms", "median", 3)):
+        question = "hand-off, " + holder
+        t.at_most(f"{question}: {figure} / kernel flock",
+                  quotient(*(r.get(question, what, "us", figure) for what in ("named_lock", "kernel flock"))), limit)
+    for what in ("named_lock", "named_lock, 63 others wait"):
+        t.at_most(f"CPU of a 2 s wait, {what}, %", r.get("CPU of a 2 s wait", what, "%"), 0.2)
     late, stop = "time-out of 100 ms: how late", "stop request to lock_cancelled"
-    rows += [
-        ("CPU of a 2 s wait, %", r.get("CPU of a 2 s wait", "named_lock", "%"), 0.2, False),
-        (late + ", median, us", r.get(late, "named_lock", "us"), 200, False),
-        (late + ", p99, us", r.get(late, "named_lock", "us", "p99"), 2000, False),
-        (late + ", earliest, us", r.get(late, "named_lock", "us", "min"), 0, True),
-        (stop + ", us", r.get(stop, "named_lock", "us"), 200, False),
-    ]
-    for n in (2, 8, 64, 256):
-        question = f"always wanted, holds of 100 us, {n} processes"
-        rows.append((f"{n} processes: throughput / kernel flock",
-                     r.get(question, "named_lock", "1/s") / r.get(question, "kernel flock", "1/s"), 0.85, True))
-        rows.append((f"{n} processes: smallest share", r.get(question, "named_lock, smallest share", "share", "min"),
-                     0.2, True))
-    crowd = "always wanted, holds of 100 us, threads"
-    rows.append(("4 processes x 8 threads / 32 processes",
-                 r.get(crowd, "4 processes x 8 threads", "1/s") / r.get(crowd, "32 processes", "1/s"), 0.8, True))
-    for n in (2, 8):
+    t.at_most(late + ", median, us", r.get(late, "named_lock", "us"), 200)
+    t.at_most(late + ", p99, us", r.get(late, "named_lock", "us", "p99"), 2000)
+    t.at_least(late + ", earliest, us", r.get(late, "named_lock", "us", "min"), 0)
+    t.at_most(stop + ", us", r.get(stop, "named_lock", "us"), 200)
+
+
+CROWDS = [(n, hold, ms) for hold, ms in (("100 us", 0.1), ("1 ms", 1)) for n in (2, 8, 64, 256)]
+
+
+def crowd_targets(r, t):
+    for n, hold, ms in CROWDS:
+        question = f"always wanted, holds of {hold}, {n} processes"
+        label = f"{n} processes, {hold}: "
+        t.at_least(label + "throughput / kernel flock", r.get(question, "named_lock", "ratio"), 0.85)
+        t.at_least(label + "smallest share", r.get(question, "named_lock, smallest share", "share", "min"), 0.9)
+        t.at_most(label + "longest wait, ms", r.get(question, "named_lock, longest wait", "ms", "max"),
+                  max(3 * n * ms, 30))
+
+
+def trouble_targets(r, t):
+    for n, hold, _ in CROWDS:
+        question = f"in trouble: always wanted, holds of {hold}, {n} processes"
+        for what in ("first of the line stopped", "two networks"):
+            t.at_least(f"{n} processes, {hold}, {what}: throughput / without", r.get(question, what, "ratio"), 0.5)
+        t.at_least(f"{n} processes, {hold}, two networks: smallest share",
+                   r.get(question, "two networks, smallest share", "share", "min"), 0.8)
+    t.at_most("try_acquire(500ms) under 64 processes: failed of 1000",
+              r.get("try_acquire(500ms) under 64 processes, holds of 1 ms", "failed of 1000", "times"), 0)
+    flood = "flood of datagrams by another user"
+    t.at_most("flood: CPU of the waiter, %", r.get(flood, "CPU of the waiter", "%"), 5)
+    t.at_most("flood: granted after the release, ms", r.get(flood, "granted after the release", "ms", "max"), 10)
+    many = "300 waits at once in one process"
+    t.at_most("300 waits: inotify instances", r.get(many, "inotify instances in use", "instances", "max"), 16)
+    t.at_most("after them: inotify instances", r.get(many, "inotify instances when idle", "instances", "max"), 2)
+
+
+def thread_targets(r, t):
+    question = "always wanted, holds of 100 us, threads"
+    t.at_least("4 processes x 8 threads / 32 processes", r.get(question, "4 processes x 8 threads", "ratio"), 0.8)
+    for n, limit in ((2, 1), (8, 0.8)):
         question = f"empty critical section, {n} threads"
-        rows.append((f"{n} threads / one process each",
-                     r.get(question, "threads of one process", "1/s") / r.get(question, "one process per thread", "1/s"),
-                     1, True))
-    rows.append(("2 readers / 1 reader", r.get("readers", "2 readers", "1/s") / r.get("readers", "1 reader", "1/s"),
-                 None, True))
-    rows.append(("100 readers / 1 reader", r.get("readers", "100 readers", "1/s") / r.get("readers", "1 reader", "1/s"),
-                 None, True))
-    many = [(what, x) for (question, what, unit), x in r.by_key.items()
-            if question == "many names" and unit == "ratio" and what.startswith("directory with") and "one" not in what]
-    rows += [(f"{what} / one name", x["median"], 1.3, False) for what, x in many]
-    rows += [
-        ("one idle named_lock, bytes", r.get("memory", "one idle named_lock", "bytes"), 1024, False),
-        ("compile time / the standard headers", r.get("compile time", "named_lock.hpp", "ratio"), 1.3, False),
-        ("code of one acquire, KB more than bare flock",
-         r.get("code size", "one acquire", "KB of text") - r.get("code size", "bare flock", "KB of text"), 64, False),
-    ]
-    return rows
+        t.at_least(f"empty section, {n} threads / as many processes",
+                   r.get(question, "threads of one process", "ratio"), limit)
+    one = r.get("readers", "1 reader", "1/s")
+    for n in (2, 100):
+        t.at_least(f"{n} readers / 1 reader", quotient(r.get("readers", f"{n} readers", "1/s"), one), None)
 
 
-def print_tables(records, rows):
-    question = None
-    for entry in records:
-        if entry["question"] != question:
-            question = entry["question"]
-            print(f"\n{question}\n{'':42} {'median':>12} {'p99':>12} {'runs':>6}  unit")
-        print(f"  {entry['what']:40} {entry['median']:12.4g} {entry['p99']:12.4g} {entry['n']:6}  {entry['unit']}")
-    print(f"\n{'targets':60} {'measured':>9} {'limit':>9}")
+def build_targets(r, t):
+    t.at_most("compile time / the standard headers", r.get("compile time", "named_lock.hpp", "ratio"), 1.3)
+    one, bare = (r.get("code size", what, "KB of text") for what in ("one acquire", "bare flock"))
+    t.at_most("code of one acquire, KB more than bare flock", None if one is None else one - bare, 64)
+
+
+def targets(records):
+    r, t = Results(records), Targets()
+    for rows_of in (cost_targets, wait_targets, crowd_targets, trouble_targets, thread_targets, build_targets):
+        rows_of(r, t)
+    return t.rows
+
+
+def print_targets(rows):
+    if not rows:
+        return
+    print(f"\n{'targets':64} {'measured':>9} {'limit':>9}")
     for what, value, limit, is_floor in rows:
         if limit is None:
             verdict = bound = ""
         else:
             verdict = "met" if (value >= limit if is_floor else value <= limit) else "MISSED"
-            bound = f"{'>=' if is_floor else '<='} {limit:g}"
-        print(f"  {what:58} {value:9.4g} {bound:>9}  {verdict}")
+            bound = f"{'>=' if is_floor else '<='} {limit:.4g}"
+        print(f"  {what:62} {value:9.4g} {bound:>9}  {verdict}")
+
+
+def print_crowds(r):
+    """For docs/benchmarks.md."""
+    columns = ("processes", "hold", "kernel flock, 1/s", "named_lock, 1/s", "ratio", "smallest share, kernel flock",
+               "named_lock", "longest wait, kernel flock, ms", "named_lock")
+    print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+    for n, hold, _ in CROWDS:
+        question = f"always wanted, holds of {hold}, {n} processes"
+        figures = [r.get(question, "named_lock", "ratio")]
+        figures[:0] = [r.get(question, what, "1/s") for what in ("kernel flock", "named_lock")]
+        for suffix, unit, figure in ((", smallest share", "share", "min"), (", longest wait", "ms", "max")):
+            figures += [r.get(question, what + suffix, unit, figure) for what in ("kernel flock", "named_lock")]
+        rate, ours, ratio, *others = figures
+        print(f"| {n} | {hold} | {rate:.0f} | {ours:.0f} | {ratio:.2f} | " +
+              "{:.2f} | {:.2f} | {:.0f} | {:.0f} |".format(*others))
+
+
+def print_tables(records):
+    question = None
+    for entry in records:
+        if "skipped" in entry:
+            continue
+        if entry["question"] != question:
+            question = entry["question"]
+            print(f"\n{question}\n{'':42} {'median':>12} {'p99':>12} {'runs':>6}  unit")
+        print(f"  {entry['what']:40} {entry['median']:12.4g} {entry['p99']:12.4g} {entry['n']:6}  {entry['unit']}")
+
+
+def print_against(ours, theirs):
+    print(f"\n{'ours beside the other headers':72} {'ours':>10} {'theirs':>10} {'ratio':>7}")
+    for (question, what, unit), other in Results(theirs).by_key.items():
+        mine = Results(ours).get(question, what, unit)
+        if mine is None or not other["median"]:
+            continue
+        ratio = mine / other["median"]
+        verdict = ""
+        if question.startswith("mixed") and unit == "1/s":
+            verdict = "met" if ratio >= 0.5 else "MISSED (>= 0.5)"
+        print(f"  {question + ': ' + what:64} {unit:>5} {mine:10.4g} {other['median']:10.4g} {ratio:7.2f}  {verdict}")
+
+
+QUESTIONS = ("cost", "handoff", "crowd", "trouble", "threads", "peers", "build")
+
+
+def measure(question, programs, options):
+    """The records of one of QUESTIONS."""
+    if question == "build":
+        return compile_cost(1 if options.quick else 11)
+    command = [programs / question, "--python", sys.executable, "--peers", HERE]
+    if options.quick:
+        command.append("--quick")
+    if options.go_peer:
+        command += ["--go-peer", options.go_peer]
+    records = run_program(command)
+    if question == "cost":
+        records += python_cost(100 if options.quick else 1000)
+    return records
+
+
+def build_against(include, build):
+    subprocess.run(["cmake", "-S", HERE, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+                    f"-DNAMED_LOCK_AGAINST={include.resolve()}"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", build], check=True, stdout=subprocess.DEVNULL)
+    return build
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="run.sh")
     parser.add_argument("--quick", action="store_true", help="under 2 minutes: does it still work")
-    parser.add_argument("--programs", type=pathlib.Path, required=True)
-    parser.add_argument("--output", type=pathlib.Path, required=True)
+    parser.add_argument("--only", metavar="QUESTION,...", help="some of " + ", ".join(QUESTIONS))
+    parser.add_argument("--against", type=pathlib.Path, metavar="INCLUDE_DIR",
+                        help="measure with other headers as well, and compare")
+    parser.add_argument("--programs", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--go-peer", type=pathlib.Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    quick = ["--quick"] if options.quick else []
+    asked = options.only.split(",") if options.only else list(QUESTIONS)
+    for question in asked:
+        if question not in QUESTIONS:
+            parser.error(f"no question is called {question}")
 
-    records = run_program([options.programs / "cost", *quick])
-    records += python_cost(100 if options.quick else 1000)
-    records += run_program([options.programs / "handoff", *quick, "--python", sys.executable, "--peers", HERE])
-    records += run_program([options.programs / "crowd", *quick])
-    records += compile_cost(1 if options.quick else 11)
+    others = options.against and build_against(options.against, options.output / "against")
+    records, theirs = [], []
+    for question in asked:
+        records += measure(question, options.programs, options)
+        if others and question != "build":
+            theirs += measure(question, others, options)
 
-    rows = targets(Results(records))
-    print_tables(records, rows)
+    rows = targets(records)
+    print_tables(records)
+    if "crowd" in asked:
+        print_crowds(Results(records))
+    print_targets(rows)
+    for entry in records:
+        if "skipped" in entry:
+            print(f"  {entry['question']}: SKIPPED, {entry['skipped']}")
+    if others:
+        print_against(records, theirs)
     results = {"machine": {"cores": os.cpu_count(), "kernel": platform.release().split("-")[0]}, "quick": options.quick,
                "records": records,
                "targets": [dict(zip(("what", "measured", "limit", "is_floor"), row)) for row in rows]}
-    (options.output / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    subprocess.run([sys.executable, HERE / "charts.py", options.output / "results.json", options.output], check=True)
+    file = options.output / ("-".join(["results", *asked] if options.only else ["results"]) + ".json")
+    file.write_text(json.dumps(results, indent=1) + "\n")
+    subprocess.run([sys.executable, HERE / "charts.py", file, options.output], check=True)
 
 
 if __name__ == "__main__":

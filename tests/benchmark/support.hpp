@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 The named_lock authors
 //
-// What the benchmark programs share: samples and their statistics as JSON lines, memory shared with child processes, a
-// directory that goes with the program.
+// What the benchmark programs share: their arguments, samples and their statistics as JSON lines, memory shared with
+// child processes, a directory that goes with the program.
 #pragma once
 
 #include <sys/mman.h>
@@ -11,8 +11,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <stdexcept>
@@ -34,6 +36,31 @@ inline double seconds_since(steady::time_point start) {
 
 inline double quantile(std::vector<double> sorted, double q) {
     return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(q * static_cast<double>(sorted.size())))];
+}
+
+struct arguments {
+    bool quick = false;
+    std::string python = "/usr/bin/python3";
+    std::string peers = ".";  // where the scripts are
+    std::string go_peer = {};
+
+    arguments(int count, char** values) {
+        for (int i = 1; i < count; ++i) {
+            if (std::strcmp(values[i], "--quick") == 0) quick = true;
+            if (i + 1 == count) continue;
+            if (std::strcmp(values[i], "--python") == 0) python = values[i + 1];
+            if (std::strcmp(values[i], "--peers") == 0) peers = values[i + 1];
+            if (std::strcmp(values[i], "--go-peer") == 0) go_peer = values[i + 1];
+        }
+    }
+};
+
+/// One JSON line as well: what could not be measured, and why.
+inline void skip(const std::string& question, const std::string& reason) {
+    std::printf(R"({"question":"%s","skipped":"%s"})"
+                "\n",
+                question.c_str(), reason.c_str());
+    std::fflush(stdout);
 }
 
 /// One JSON line: what was measured, median, 99th percentile, smallest, largest and number of samples.
