@@ -52,9 +52,9 @@ class lock_error : public std::system_error {
 class lock_timeout : public lock_error {
   public:
     lock_timeout(std::string_view name, const std::filesystem::path& path, std::chrono::nanoseconds timeout,
-                 std::vector<lock_holder> holders)
+                 std::vector<lock_holder> holders, detail::held_by known = detail::held_by::unknown)
         : lock_error{std::make_error_code(std::errc::timed_out), path,
-                     detail::timeout_message(name, path, timeout, holders), holders},
+                     detail::timeout_message(name, path, timeout, holders, known), holders},
           timeout_{timeout} {}
 
     [[nodiscard]] std::chrono::nanoseconds timeout() const noexcept { return timeout_; }

@@ -1,165 +1,207 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 The named_lock authors
 //
-// Who holds a lock file on Linux: /proc/locks, and /proc/PID/fdinfo where that names no living process. All of it is
-// a hint: processes of another pid namespace are missing (man 5 proc).
+// Who holds a lock file on Linux: /proc/locks, and /proc/PID/fdinfo where that does not tell. All of it is a hint, but
+// a process that can be seen not to hold the lock is never named.
 #pragma once
 
-#include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <chrono>
+#include <cinttypes>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
+#include <utility>
 #include <vector>
 
+#include <named_lock/detail/linux/lock_lines.hpp>
+#include <named_lock/detail/linux/proc.hpp>
+#include <named_lock/detail/linux/volume.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/lock_name.hpp>
 #include <named_lock/options.hpp>
 
 namespace nlock::detail {
 
-/// A file as /proc names it: "08:02:131", the device's numbers and the inode's.
-inline std::string proc_name_of(const struct stat& status) {
-    std::array<char, 64> text;
-    std::snprintf(text.data(), text.size(), "%02x:%02x:%llu", major(status.st_dev), minor(status.st_dev),
-                  static_cast<unsigned long long>(status.st_ino));
-    return text.data();
-}
+inline std::string proc_path(std::int64_t pid, const char* entry) { return "/proc/" + std::to_string(pid) + entry; }
 
-/// The text before the next `separator`, which is taken off `rest` with it.
-inline std::string_view take_until(std::string_view& rest, char separator) noexcept {
-    const std::string_view taken = rest.substr(0, rest.find(separator));
-    rest.remove_prefix((std::min)(rest.size(), taken.size() + 1));
-    return taken;
-}
-
-inline std::string_view take_word(std::string_view& rest) noexcept {
-    rest.remove_prefix((std::min)(rest.size(), rest.find_first_not_of(" \t")));
-    return take_until(rest, ' ');
-}
-
-/// The process that `text` names, or -1.
-inline std::int64_t parse_pid(std::string_view text) noexcept {
-    constexpr std::size_t longest = 10;
-    std::int64_t pid = text.empty() || text.size() > longest ? -1 : 0;
-    for (const char c : text) {
-        if (pid < 0 || c < '0' || c > '9') return -1;
-        pid = pid * 10 + (c - '0');
+/// A file as /proc names it: "08:02:131". The device is the one of its mount, and not of stat(2), and the inode the one
+/// of fdinfo (Linux 5.14): btrfs and overlayfs have others for stat(2).
+class proc_file {
+  public:
+    /// Nothing if there is no such file, or no descriptor.
+    static std::optional<proc_file> at(const std::filesystem::path& path, const look_time& time) {
+        // O_PATH opens nothing of the file, and so wakes nobody who waits for it to be closed.
+        const descriptor file = descriptor::from([&] { return ::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC); });
+        proc_file result;
+        if (!file || ::fstat(file.get(), &result.status_) != 0) return std::nullopt;
+        // The thread's, in case that it has a table of its own.
+        const std::string fdinfo =
+            read_proc("/proc/thread-self/fdinfo/" + std::to_string(file.get()), time).value_or("");
+        const std::string mounts = read_proc("/proc/self/mountinfo", time).value_or("");
+        const std::uint64_t counted = result.status_.st_ino;
+        const std::uint64_t inode = number_in<std::uint64_t>(field_in(fdinfo, "ino:")).value_or(counted);
+        const device_numbers own = device_of(result.status_.st_dev);
+        const device_numbers mounted = device_in(mounts, mount_id_in(fdinfo)).value_or(own);
+        result.is_unique_ = mounted == own && inode == counted;
+        result.name_ = name_of(mounted, inode);
+        return result;
     }
-    return pid;
-}
 
-/// The pid in one line of /proc/locks if that line is a held lock of `file`, else 0. -1 stands for a lock that belongs
-/// to no process (F_OFD_SETLK). Lines look like "1: FLOCK  ADVISORY  WRITE 4242 08:02:131 0 EOF"; the ones with "->"
-/// are waiters.
-inline std::int64_t pid_of_lock(std::string_view line, std::string_view file, lock_method method) noexcept {
-    take_word(line);  // "1:"
-    const std::string_view type = take_word(line);
-    const bool matches = method == lock_method::flock ? type == "FLOCK" : type == "POSIX" || type == "OFDLCK";
-    if (!matches) return 0;
-    take_word(line);  // ADVISORY
-    take_word(line);  // READ or WRITE
-    const std::int64_t pid = parse_pid(take_word(line));
-    return take_word(line) == file ? pid : 0;
-}
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
-inline std::string proc_path(std::int64_t pid, const char* entry) {
-    std::array<char, 64> text;
-    std::snprintf(text.data(), text.size(), "/proc/%lld%s", static_cast<long long>(pid), entry);
-    return text.data();
-}
+    /// Whether only this file has that name. The subvolumes of a btrfs, and the layers of an overlayfs, count their
+    /// inodes each by itself, on what is one device in /proc/locks.
+    [[nodiscard]] bool has_name_of_its_own() const noexcept { return is_unique_; }
 
-inline std::string read_whole(const std::string& path) {
-    std::string text;
-    const descriptor file = descriptor::from([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
-    std::array<char, 4096> part;
-    ssize_t size = 0;
-    while (file && (size = ::read(file.get(), part.data(), part.size())) > 0) {
-        text.append(part.data(), static_cast<std::size_t>(size));
+    /// Whether descriptor `number` of a process is open on it.
+    [[nodiscard]] bool is_open_at(std::int64_t pid, std::int64_t number) const {
+        struct stat status {};
+        return ::stat(proc_path(pid, "/fd/").append(std::to_string(number)).c_str(), &status) == 0 &&
+               status.st_dev == status_.st_dev && status.st_ino == status_.st_ino;
     }
-    return text;
-}
 
-inline bool has_lock_of(const std::string& fdinfo, const std::string& file, lock_method method) {
-    for (std::string_view rest = fdinfo; !rest.empty();) {
-        std::string_view line = take_until(rest, '\n');
-        if (take_until(line, '\t') == "lock:" && pid_of_lock(line, file, method) != 0) return true;
+    static std::string name_of(const device_numbers& on, std::uint64_t inode) {
+        std::array<char, 64> text;
+        std::snprintf(text.data(), text.size(), "%02" PRIx64 ":%02" PRIx64 ":%" PRIu64, on.first, on.second, inode);
+        return text.data();
     }
-    return false;
-}
 
-/// The names in a directory, each with a slash; empty if it cannot be read. Not std::filesystem::directory_iterator,
-/// whose increment() is noexcept in libstdc++ although it allocates: without memory it ends the process.
-inline std::string entries_of(const std::string& path) {
-    struct directory {
-        ~directory() {
-            if (stream != nullptr) ::closedir(stream);
+  private:
+    std::string name_;
+    struct stat status_ {};
+    bool is_unique_ = true;
+};
+
+class holder_search {
+  public:
+    holder_search(const proc_file& file, lock_method method, const look_time& time)
+        : file_{file}, method_{method}, time_{time} {}
+
+    /// `table` is /proc/locks, or nothing where there is none.
+    std::vector<lock_holder> run(const std::optional<std::string>& table) {
+        if (!ask_table(table)) ask_processes();
+        return std::move(holders_);
+    }
+
+  private:
+    enum class sight { seen, unseen, unknown };
+    static constexpr int all = (std::numeric_limits<int>::max)();
+
+    /// By /proc/locks. False if there may be holders that it does not name: there may be no such file (ProcSubset=pid),
+    /// and in a pid namespace other than the first it leaves out who has no pid there (any more).
+    bool ask_table(const std::optional<std::string>& table) {
+        bool tells_all = table && is_in_first_pid_namespace();
+        bool somebody_unnamed = false;
+        for_each_lock_line(table ? std::string_view{*table} : "", file_.name(), [&](const lock_line& lock) {
+            if (!is_hold(lock, method_)) return;
+            const bool is_named = add_locker(lock.pid);
+            if (!is_named) somebody_unnamed = true;
+            if (is_named && !lock.shared) tells_all = true;
+        });
+        return tells_all && !somebody_unnamed;
+    }
+
+    /// A locker that has ended may have left its lock to a child that shares the descriptor, and its pid to anybody.
+    bool add_locker(std::int64_t pid) {
+        if (is_known(pid)) return true;
+        if (pid <= 0 || (!holders_.empty() && time_.is_over())) return false;
+        const sight what = look_into(pid, all);
+        // Who hides (hidepid, another user) may still be named by the table, if it is there.
+        const bool is_holder =
+            what == sight::seen || (what == sight::unknown && file_.has_name_of_its_own() && is_alive(pid));
+        if (is_holder) add(pid);
+        return is_holder;
+    }
+
+    /// By the descriptors of all processes that this user may look into: of this one first, then of the latest, and of
+    /// those with many descriptors last.
+    void ask_processes() {
+        constexpr int few = 64;
+        std::vector<std::int64_t> left = processes();
+        for (const int most : {few, all}) {
+            std::vector<std::int64_t> unknown;
+            for (const std::int64_t pid : left) {
+                if (time_.is_over()) return;
+                if (is_known(pid)) continue;
+                const sight what = look_into(pid, most);
+                if (what == sight::seen) add(pid);
+                if (what == sight::unknown) unknown.push_back(pid);
+            }
+            left.swap(unknown);
         }
-        DIR* stream;
-    };
-    const directory opened{::opendir(path.c_str())};
-    std::string names;
-    while (const dirent* entry = opened.stream == nullptr ? nullptr : ::readdir(opened.stream)) {
-        if (entry->d_name[0] != '.') names.append(entry->d_name).append("/");
     }
-    return names;
-}
 
-inline std::string process_name(std::int64_t pid) {
-    std::string name = read_whole(proc_path(pid, "/comm"));
-    if (!name.empty() && name.back() == '\n') name.pop_back();
-    return printable(name);  // any process may call itself what it likes
-}
-
-inline void add_holder(std::int64_t pid, std::vector<lock_holder>& holders) {
-    for (const lock_holder& known : holders) {
-        if (known.pid == pid) return;
+    [[nodiscard]] std::vector<std::int64_t> processes() const {
+        std::vector<std::int64_t> pids;
+        proc_directory directory{"/proc"};
+        for (auto pid = directory.next(); pid && !time_.is_over(); pid = directory.next()) pids.push_back(*pid);
+        pids.push_back(::getpid());
+        std::reverse(pids.begin(), pids.end());
+        return pids;
     }
-    holders.push_back({pid, process_name(pid)});
-}
 
-/// Adds the processes that have a descriptor with a lock of `file`, as far as this user may look into them.
-inline void find_in_fdinfo(const std::string& file, lock_method method, std::vector<lock_holder>& holders) {
-    const std::string processes = entries_of("/proc");
-    for (std::string_view rest = processes; !rest.empty();) {
-        const std::int64_t pid = parse_pid(take_until(rest, '/'));
-        if (pid < 0) continue;
+    /// Whether one of the first `most` descriptors of a process has the lock.
+    [[nodiscard]] sight look_into(std::int64_t pid, int most) const {
         const std::string fdinfo = proc_path(pid, "/fdinfo/");
-        const std::string numbers = entries_of(fdinfo);
-        for (std::string_view others = numbers; !others.empty();) {
-            if (!has_lock_of(read_whole(std::string{fdinfo}.append(take_until(others, '/'))), file, method)) continue;
-            add_holder(pid, holders);
-            break;
+        proc_directory numbers{fdinfo};
+        if (!numbers) return sight::unknown;
+        sight result = sight::unseen;
+        for (auto number = numbers.next(); number; number = numbers.next()) {
+            if (most-- == 0 || time_.is_over()) return sight::unknown;
+            const auto text = read_proc(fdinfo + std::to_string(*number), time_);
+            if (!text && errno != ENOENT) result = sight::unknown;  // ENOENT: it was closed meanwhile
+            if (text && has_hold(*text) && file_.is_open_at(pid, *number)) return sight::seen;
         }
+        return result;
     }
-}
+
+    [[nodiscard]] bool has_hold(std::string_view fdinfo) const {
+        bool result = false;
+        for_each_lock_line(fdinfo, file_.name(), [&](const lock_line& lock) { result |= is_hold(lock, method_); });
+        return result;
+    }
+
+    static bool is_alive(std::int64_t pid) noexcept {
+        return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH;
+    }
+
+    [[nodiscard]] bool is_known(std::int64_t pid) const noexcept {
+        return std::any_of(holders_.begin(), holders_.end(), [pid](const lock_holder& h) { return h.pid == pid; });
+    }
+
+    void add(std::int64_t pid) {
+        std::string name = read_proc(proc_path(pid, "/comm"), time_).value_or("");
+        if (!name.empty() && name.back() == '\n') name.pop_back();
+        holders_.push_back({pid, printable(name)});  // any process may call itself what it likes
+    }
+
+    const proc_file& file_;
+    lock_method method_;
+    const look_time& time_;
+    std::vector<lock_holder> holders_;
+};
 
 inline std::vector<lock_holder> holders_of(const std::filesystem::path& path, lock_method method) {
-    struct stat status {};
-    if (::lstat(path.c_str(), &status) != 0) return {};
-    const std::string file = proc_name_of(status);
-    const std::string locks = read_whole("/proc/locks");
-
-    std::vector<lock_holder> holders;
-    bool somebody_unnamed = false;
-    for (std::string_view rest = locks; !rest.empty();) {
-        const std::int64_t pid = pid_of_lock(take_until(rest, '\n'), file, method);
-        // A pid that has ended left its lock to a child that shares the descriptor.
-        const bool is_named = pid > 0 && ::access(proc_path(pid, "").c_str(), F_OK) == 0;
-        if (is_named) add_holder(pid, holders);
-        if (pid != 0 && !is_named) somebody_unnamed = true;
-    }
-    if (somebody_unnamed) find_in_fdinfo(file, method, holders);
-    return holders;
+    constexpr std::chrono::milliseconds longest{5};
+    if (!is_own_proc()) return {};
+    // By itself, because the first read in a while sleeps until the kernel has stopped all file locks: some 10 ms.
+    const auto table = read_proc("/proc/locks", look_time{longest});
+    const look_time time{longest};
+    const auto file = proc_file::at(path, time);
+    return file ? holder_search{*file, method, time}.run(table) : std::vector<lock_holder>{};
 }
 
 }  // namespace nlock::detail
