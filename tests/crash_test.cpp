@@ -29,7 +29,7 @@ std::uint64_t number_of(const std::filesystem::path& path) {
     unsigned long error = 0;
     const auto file = nlock::detail::identity_at(path, error);
     REQUIRE(file);
-    return std::uint64_t{file->index_high} << 32 | file->index_low;
+    return file->low;
 #else
     struct stat status {};
     REQUIRE(::stat(path.c_str(), &status) == 0);

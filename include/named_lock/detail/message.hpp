@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -17,10 +18,31 @@
 
 namespace nlock::detail {
 
-/// `path` in UTF-8, whatever type C++20 gives u8string(). A NUL in it would end what().
+inline std::string to_utf8(std::string_view utf8) { return std::string{utf8}; }
+
+/// UTF-16 as UTF-8. Windows allows half a surrogate pair in a path, where u8string() throws: it becomes U+FFFD.
+template <class Unit>
+std::string to_utf8(std::basic_string_view<Unit> utf16) {
+    std::string text;
+    for (std::size_t i = 0; i < utf16.size(); ++i) {
+        const auto unit = [&](std::size_t at) { return at < utf16.size() ? static_cast<char32_t>(utf16[at]) : 0; };
+        char32_t code = unit(i);
+        if (code >= 0xD800 && code < 0xDC00 && unit(i + 1) >= 0xDC00 && unit(i + 1) < 0xE000) {
+            code = 0x10000 + ((code - 0xD800) << 10) + (unit(++i) - 0xDC00);
+        } else if (code >= 0xD800 && code < 0xE000) {
+            code = 0xFFFD;
+        }
+        const int more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+        constexpr unsigned lead[]{0, 0xC0, 0xE0, 0xF0};
+        text += static_cast<char>(lead[more] | (code >> (6 * more)));
+        for (int left = more; left > 0; --left) text += static_cast<char>(0x80 | ((code >> (6 * (left - 1))) & 0x3F));
+    }
+    return text;
+}
+
+/// `path` in UTF-8. A NUL in it would end what().
 inline std::string text_of(const std::filesystem::path& path) {
-    const auto utf8 = path.u8string();
-    std::string text{reinterpret_cast<const char*>(utf8.data()), utf8.size()};  // char8_t may be read as char
+    std::string text = to_utf8(std::basic_string_view<std::filesystem::path::value_type>{path.native()});
     std::replace(text.begin(), text.end(), '\0', '?');
     return text;
 }

@@ -10,9 +10,8 @@
 // here, the next one would create a new file of that name, and lock it, beside a live holder.
 #pragma once
 
-#include <array>
 #include <chrono>
-#include <cwchar>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string_view>
@@ -22,6 +21,9 @@
 #include <named_lock/detail/deadline.hpp>
 #include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/windows/api.hpp>
+#include <named_lock/detail/windows/directory.hpp>
+#include <named_lock/detail/windows/event.hpp>
+#include <named_lock/detail/windows/identity.hpp>
 #include <named_lock/detail/windows/path.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/options.hpp>
@@ -35,149 +37,144 @@ namespace nlock::detail {
 constexpr std::uint32_t fork_generation() noexcept { return 0; }
 inline void install_fork_handlers(void (*)(), void (*)()) noexcept {}
 
-/// Which file it is, whatever path leads to it.
-struct file_identity {
-    windows::dword volume;
-    windows::dword index_high;
-    windows::dword index_low;
-
-    friend bool operator==(const file_identity& a, const file_identity& b) noexcept {
-        return a.volume == b.volume && a.index_high == b.index_high && a.index_low == b.index_low;
-    }
-};
-
-/// The file that the path names now; empty, with an error code, when there is none or it cannot be told. Asking for
-/// the attributes collides with nobody's sharing.
-inline std::optional<file_identity> identity_at(const std::filesystem::path& path, windows::dword& error) {
-    constexpr windows::dword all = windows::share_read | windows::share_write | windows::share_delete;
-    const windows::handle file{windows::CreateFileW(native_name{path}.get(), windows::read_attributes, all, nullptr,
-                                                    windows::open_existing, windows::open_reparse_point, nullptr)};
-    windows::file_information info{};
-    if (file && windows::GetFileInformationByHandle(file.get(), info.get()) != 0) {
-        return file_identity{info.volume, info.index_high, info.index_low};
-    }
-    error = windows::GetLastError();
-    return std::nullopt;
-}
-
-/// The name of an event that belongs to a file. In the global namespace, because a service and the programs of logged-in
-/// users have namespaces of their own otherwise.
-class event_name {
-  public:
-    /// Exists while somebody waits for the file, and tells of its release.
-    static event_name of_release(const file_identity& file) noexcept { return {L"named_lock", file}; }
-    /// Exists while a writer waits; nobody sets it.
-    static event_name of_waiting_writer(const file_identity& file) noexcept { return {L"named_lock-writer", file}; }
-
-    [[nodiscard]] const wchar_t* get() const noexcept { return name_.data(); }
-
-  private:
-    event_name(const wchar_t* kind, const file_identity& file) noexcept {
-        std::swprintf(name_.data(), name_.size(), L"Global\\%ls-%08lx-%08lx%08lx", kind, file.volume, file.index_high,
-                      file.index_low);
-    }
-
-    std::array<wchar_t, 64> name_;
-};
-
 /// An open lock file; or one that another program keeps out of everybody's reach for the moment, because it deletes it
 /// or has opened it for itself alone. That is contention, too, and each attempt at the lock tries to open it first.
 class file_handle {
   public:
     file_handle() = default;
-    explicit file_handle(windows::handle file, const file_identity& identity = {}) noexcept
+    file_handle(windows::handle file, const file_identity& identity) noexcept
         : file_{std::move(file)}, identity_{identity}, is_wanted_{true} {}
+    static file_handle out_of_reach() noexcept { return {windows::handle{}, {}}; }
+    static file_handle refused() noexcept {
+        file_handle file = out_of_reach();
+        file.is_refused_ = true;
+        return file;
+    }
     file_handle(file_handle&& other) noexcept
         : file_{std::move(other.file_)},
           mark_{std::move(other.mark_)},
           identity_{other.identity_},
-          is_wanted_{std::exchange(other.is_wanted_, false)} {}
+          is_wanted_{std::exchange(other.is_wanted_, false)},
+          is_refused_{other.is_refused_} {}
     file_handle& operator=(file_handle&& other) noexcept {
         file_ = std::move(other.file_);
         mark_ = std::move(other.mark_);
         identity_ = other.identity_;
         is_wanted_ = std::exchange(other.is_wanted_, false);
+        is_refused_ = other.is_refused_;
         return *this;
     }
     ~file_handle() = default;
 
     explicit operator bool() const noexcept { return is_wanted_; }
     [[nodiscard]] bool is_within_reach() const noexcept { return static_cast<bool>(file_); }
+    [[nodiscard]] bool is_refused() const noexcept { return is_refused_; }
     [[nodiscard]] void* get() const noexcept { return file_.get(); }
     [[nodiscard]] const file_identity& identity() const noexcept { return identity_; }
 
-    void mark_waiting_writer() noexcept {
-        const auto name = event_name::of_waiting_writer(identity_);
-        mark_ = windows::handle{windows::CreateEventW(nullptr, 0, 0, name.get())};
-    }
+    void mark_waiting_writer() noexcept { mark_ = create_event(event_name::of_waiting_writer(identity_)); }
 
   private:
     windows::handle file_;
     windows::handle mark_;
     file_identity identity_{};
     bool is_wanted_ = false;
+    bool is_refused_ = false;  // which may pass
 };
 
-/// Refuses what is not a regular file.
+/// Refuses what is not a regular file, or cannot be told from another one.
 inline file_handle examined(windows::handle file, const std::filesystem::path& path) {
     windows::file_information info{};
-    if (windows::GetFileInformationByHandle(file.get(), info.get()) == 0) {
-        throw windows_error{windows::GetLastError(), "examine", path};
-    }
+    const bool has_answered = windows::GetFileInformationByHandle(file.get(), info.get()) != 0;
+    const auto identity = has_answered ? identity_of(file.get()) : std::nullopt;
+    if (!identity) throw windows_error{windows::GetLastError(), "examine", path};
     if ((info.attributes & windows::reparse_point) != 0) {
         throw lock_error{std::errc::too_many_symbolic_link_levels, "open", path, "it is a link"};
     }
-    return file_handle{std::move(file), {info.volume, info.index_high, info.index_low}};
+    if (!identity->is_told()) {
+        throw lock_error{std::errc::not_supported, "examine", path, "its file system does not tell files apart"};
+    }
+    return file_handle{std::move(file), *identity};
 }
 
-inline windows::handle open_file(const std::filesystem::path& path, windows::dword access, windows::dword creation) {
-    return windows::handle{windows::CreateFileW(native_name{path}.get(), access,
-                                                windows::share_read | windows::share_write, nullptr, creation,
-                                                windows::open_reparse_point, nullptr)};
+/// A file, or why it could not be opened.
+struct opening {
+    windows::handle file;
+    windows::dword error = 0;
+    bool is_missing = false;  // and could not be made
+
+    /// It is there, but another program has it for itself, or deletes it.
+    [[nodiscard]] bool is_out_of_reach() const noexcept {
+        return error == windows::sharing_violation || error == windows::delete_pending;
+    }
+};
+
+/// The system reports a file that is being deleted as one that may not be opened. What the kernel really said is kept
+/// for this thread, by a function that must be asked for by its name.
+inline opening open_file(const std::filesystem::path& path, windows::dword access, windows::dword creation) {
+    using last_status = long __stdcall();
+    static const auto ask_status = windows::function_of<last_status>(L"ntdll", "RtlGetLastNtStatus");
+    const native_name name{path};
+    windows::handle file{windows::CreateFileW(name.get(), access, windows::share_read | windows::share_write, nullptr,
+                                              creation, windows::open_reparse_point, nullptr)};
+    opening opened{std::move(file)};
+    if (opened.file) return opened;
+    opened.error = windows::GetLastError();
+    if (opened.error == windows::access_denied && ask_status != nullptr &&
+        ask_status() == windows::status_delete_pending) {
+        opened.error = windows::delete_pending;
+    }
+    return opened;
 }
 
-/// The system reports a file that is being deleted as one that may not be opened. What the kernel really said is
-/// kept for this thread, by a function that must be asked for by its name.
-inline bool is_being_deleted() noexcept {
-    using last_status = long(__stdcall*)();
-    static const auto ask = reinterpret_cast<last_status>(
-        reinterpret_cast<void*>(windows::GetProcAddress(windows::GetModuleHandleW(L"ntdll"), "RtlGetLastNtStatus")));
-    return ask != nullptr && ask() == windows::status_delete_pending;
+/// For writing, too, so that it is made where it is missing; one that may only be read can still be locked.
+inline opening open_or_create(const std::filesystem::path& path) {
+    opening writable = open_file(path, windows::read | windows::write, windows::open_always);
+    if (writable.error != windows::access_denied && writable.error != windows::write_protected) return writable;
+    opening readable = open_file(path, windows::read, windows::open_existing);
+    if (readable.file || readable.is_out_of_reach()) return readable;
+    writable.is_missing = readable.error == windows::file_not_found;
+    return writable;
 }
 
-inline file_handle open_lock_file(const std::filesystem::path& path, std::optional<std::filesystem::perms> = {}) {
-    // A peer's deletion that is just going on may be reported as a refusal for a moment (tox-dev/filelock#705), so a
-    // refusal must last for a while to be believed.
-    constexpr std::chrono::milliseconds grace{500};
+/// As open_or_create, after making its directories. Others may delete those, or the file between the two attempts to
+/// open it, again and again.
+inline opening open_in_directory(const std::filesystem::path& path) {
     constexpr int enough = 100;
-    std::optional<deadline> end_of_grace;
+    constexpr int enough_refusals = 3;
     for (int attempt = 1;; ++attempt) {
-        windows::handle file = open_file(path, windows::read | windows::write, windows::open_always);
-        if (file) return examined(std::move(file), path);
-        const windows::dword error = windows::GetLastError();
-        const bool is_denied = error == windows::access_denied && !is_being_deleted();
-        if (error == windows::sharing_violation || error == windows::delete_pending ||
-            (error == windows::access_denied && !is_denied)) {
-            return file_handle{windows::handle{}};
-        }
-        if (error == windows::path_not_found && attempt < enough) {
+        opening opened = open_or_create(path);
+        if (opened.error == windows::path_not_found && attempt < enough) {
             const windows::dword failed = make_directories(path.parent_path());
             if (failed != 0) throw windows_error{failed, "create the directory of", path};
-            continue;
+        } else if (!opened.is_missing || attempt >= enough_refusals) {
+            return opened;
         }
-        if (!is_denied) throw windows_error{error, "open", path};
-        // One that may only be read can still be locked.
-        file = open_file(path, windows::read, windows::open_existing);
-        if (file) return examined(std::move(file), path);
-        if (names_directory(path)) throw lock_error{std::errc::is_a_directory, "open", path, "it is a directory"};
-        if (!end_of_grace) end_of_grace = deadline{grace};
-        if (end_of_grace->has_passed()) throw windows_error{error, "open", path};
-        windows::Sleep(1);
     }
 }
 
-inline windows::handle open_event(const event_name& name) noexcept {
-    return windows::handle{windows::OpenEventW(windows::modify_state, 0, name.get())};
+/// A peer's deletion that is just going on may be reported as a refusal for a moment, even by the kernel
+/// (tox-dev/filelock#705). While it `may_pass`, a refusal to open a file that is there only puts it out of reach.
+inline file_handle open_lock_file(const std::filesystem::path& path, std::optional<std::filesystem::perms>,
+                                  bool may_pass) {
+    opening opened = open_in_directory(path);
+    if (opened.file) return examined(std::move(opened.file), path);
+    if (opened.is_out_of_reach()) return file_handle::out_of_reach();
+    if (opened.error == windows::access_denied) {
+        if (names_directory(path)) throw lock_error{std::errc::is_a_directory, "open", path, "it is a directory"};
+        if (may_pass && !opened.is_missing) return file_handle::refused();
+    }
+    throw windows_error{opened.error, "open", path};
+}
+
+/// A refusal must last for a while to be believed.
+inline file_handle open_lock_file(const std::filesystem::path& path, std::optional<std::filesystem::perms> mode = {}) {
+    const deadline end_of_doubt{std::chrono::milliseconds{500}};
+    for (;;) {
+        file_handle file = open_lock_file(path, mode, !end_of_doubt.has_passed());
+        if (!file.is_refused()) return file;
+        windows::Sleep(1);
+    }
 }
 
 /// Wakes one of the waiters, if there are any.
@@ -212,7 +209,8 @@ inline void mark_waiting_writer(file_handle& file, lock_method) noexcept {
 
 inline bool has_waiting_writer(const file_handle& file, lock_method) noexcept {
     if (!file.is_within_reach()) return false;
-    const bool is_marked = static_cast<bool>(open_event(event_name::of_waiting_writer(file.identity())));
+    const bool is_marked = open_event(event_name::of_waiting_writer(file.identity())) ||
+                           windows::GetLastError() == windows::access_denied;  // somebody else's, so it exists
     if (is_marked) announce_release(file);  // the one that wakes may be this reader, which lets the writer go first
     return is_marked;
 }
@@ -222,7 +220,10 @@ inline bool is_file_at(const file_handle& file, const std::filesystem::path& pat
     // but Samba allows the latter ("strict rename"), and the path may lead over a drive letter that changes.
     if (!file.is_within_reach()) return true;
     windows::dword error = 0;
-    if (const auto named = identity_at(path, error)) return *named == file.identity();
+    if (const auto named = identity_at(path, error)) {
+        // On FAT, the number of an open file may change.
+        return *named == file.identity() || identity_of(file.get()) == named;
+    }
     if (error == windows::file_not_found || error == windows::path_not_found) return false;
     throw windows_error{error, "examine", path};
 }

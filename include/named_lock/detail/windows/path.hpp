@@ -18,6 +18,14 @@
 
 namespace nlock::detail {
 
+/// Before a name in the extended form, which the system takes as it is: see native_name.
+inline constexpr std::wstring_view extended = LR"(\\?\)";
+inline constexpr std::wstring_view extended_remote = LR"(\\?\UNC\)";
+
+inline bool starts_with(std::wstring_view path, std::wstring_view prefix) noexcept {
+    return path.substr(0, prefix.size()) == prefix;
+}
+
 inline void append_utf8(std::filesystem::path::string_type& path, std::string_view name) {
     constexpr unsigned utf8 = 65001;
     const auto size = static_cast<int>(name.size());
@@ -56,12 +64,12 @@ class native_name {
     explicit native_name(const std::filesystem::path& path) : name_{path.c_str()} {
         constexpr std::size_t longest = 247;
         const std::wstring_view plain = path.native();
-        if (plain.size() <= longest || plain.substr(0, 4) == LR"(\\?\)" || plain.substr(0, 4) == LR"(\\.\)") return;
-        const bool is_remote = plain.substr(0, 2) == LR"(\\)";
-        extended_ = is_remote ? LR"(\\?\UNC)" : LR"(\\?\)";
-        extended_.append(is_remote ? plain.substr(1) : plain);
-        std::replace(extended_.begin(), extended_.end(), L'/', L'\\');
-        name_ = extended_.c_str();
+        if (plain.size() <= longest || starts_with(plain, extended) || starts_with(plain, LR"(\\.\)")) return;
+        const bool is_remote = starts_with(plain, LR"(\\)");
+        longer_ = is_remote ? extended_remote : extended;
+        longer_.append(is_remote ? plain.substr(2) : plain);
+        std::replace(longer_.begin(), longer_.end(), L'/', L'\\');
+        name_ = longer_.c_str();
     }
     native_name(const native_name&) = delete;
     native_name& operator=(const native_name&) = delete;
@@ -69,74 +77,48 @@ class native_name {
     [[nodiscard]] const wchar_t* get() const noexcept { return name_; }
 
   private:
-    std::wstring extended_;
+    std::wstring longer_;
     const wchar_t* name_;
 };
 
-/// A name in the extended form, written as everybody else writes it. What has no other form stays.
+/// What `ask(buffer, size)` writes; empty if it fails. It is asked until the buffer suffices: what it told before may
+/// have grown meanwhile, as when another thread changes the working directory.
+template <class Ask>
+std::wstring text_from(Ask ask) {
+    constexpr std::size_t usually_enough = 260;
+    std::wstring text(usually_enough, L'\0');
+    for (;;) {
+        const std::size_t size = ask(text.data(), static_cast<windows::dword>(text.size()));
+        const bool suffices = size < text.size();
+        text.resize(suffices ? size : size + 1);
+        if (suffices) return text;
+    }
+}
+
+/// As every program of Windows understands it that does not use the extended form; empty if it has no meaning.
+inline std::wstring full_name(const std::wstring& name) {
+    return text_from([&](wchar_t* text, windows::dword size) {
+        return windows::GetFullPathNameW(name.c_str(), size, text, nullptr);
+    });
+}
+
+/// A name in the extended form, written as everybody else writes it. It stays where the other form would name another
+/// file: without the dots and spaces at its end, or a device.
 inline std::wstring without_prefix(std::wstring name) {
-    constexpr std::wstring_view local = LR"(\\?\)";
-    constexpr std::wstring_view remote = LR"(\\?\UNC\)";
-    if (name.compare(0, remote.size(), remote) == 0) return LR"(\\)" + name.substr(remote.size());
-    const bool has_drive = name.compare(0, local.size(), local) == 0 && name.size() > 6 && name[5] == L':';
-    return has_drive ? name.substr(local.size()) : name;
+    if (!starts_with(name, extended)) return name;
+    const bool is_remote = starts_with(name, extended_remote);
+    std::wstring plain = is_remote ? LR"(\\)" + name.substr(extended_remote.size()) : name.substr(extended.size());
+    return full_name(plain) == plain ? plain : name;
 }
 
-/// The name of an open file or directory; empty if it has none, as on a volume without a letter.
-inline std::wstring final_name_of(const windows::handle& file) {
-    std::wstring name(windows::GetFinalPathNameByHandleW(file.get(), nullptr, 0, 0), L'\0');
-    const auto size = static_cast<windows::dword>(name.size());
-    name.resize(windows::GetFinalPathNameByHandleW(file.get(), name.data(), size, 0));
-    return without_prefix(std::move(name));
-}
-
-/// Not std::filesystem's: that of MinGW takes the server from \\server\share.
-inline std::filesystem::path absolute_path(const std::filesystem::path& path, std::error_code& error) {
-    std::wstring name(windows::GetFullPathNameW(path.c_str(), 0, nullptr, nullptr), L'\0');
-    const auto size = static_cast<windows::dword>(name.size());
-    name.resize(windows::GetFullPathNameW(path.c_str(), size, name.data(), nullptr));
-    if (name.empty()) error.assign(static_cast<int>(windows::GetLastError()), std::system_category());
-    return without_prefix(std::move(name));
-}
-
-/// Links and short names resolved, and in the case in which it was created. Asked of the system, because the standard
-/// libraries answer differently, that of MinGW by the text alone.
-inline std::filesystem::path canonical_directory(const std::filesystem::path& path, std::error_code&) {
-    constexpr windows::dword all = windows::share_read | windows::share_write | windows::share_delete;
-    std::wstring missing;
-    for (std::filesystem::path existing = path;; existing = existing.parent_path()) {
-        if (!existing.has_relative_path() && !existing.has_root_name()) break;  // MinGW's parent of a server
-        const windows::handle directory{windows::CreateFileW(native_name{existing}.get(), windows::read_attributes, all,
-                                                             nullptr, windows::open_existing,
-                                                             windows::open_directories_too, nullptr)};
-        if (directory) {
-            std::wstring name = final_name_of(directory);
-            if (name.empty()) break;
-            if (name.back() == L'\\' && !missing.empty()) name.pop_back();
-            return name + missing;
-        }
-        if (!existing.has_relative_path()) break;
-        if (existing.has_filename()) missing.insert(0, L'\\' + existing.filename().native());
-    }
-    return path;
-}
-
-inline bool names_directory(const std::filesystem::path& path) {
-    const windows::dword attributes = windows::GetFileAttributesW(native_name{path}.get());
-    return attributes != windows::no_attributes && (attributes & windows::directory) != 0;
-}
-
-/// Creates a directory and its parents; the error, or 0 if it is there. Not std::filesystem's: that one cannot take long
-/// paths everywhere.
-inline windows::dword make_directories(const std::filesystem::path& path) {
-    if (windows::CreateDirectoryW(native_name{path}.get(), nullptr) != 0) return 0;
-    windows::dword error = windows::GetLastError();
-    if (error == windows::path_not_found && path.has_relative_path() && path != path.parent_path()) {
-        if (const windows::dword of_parent = make_directories(path.parent_path())) return of_parent;
-        if (windows::CreateDirectoryW(native_name{path}.get(), nullptr) != 0) return 0;
-        error = windows::GetLastError();
-    }
-    return names_directory(path) ? 0 : error;
+/// How much of an absolute path has no parent: the drive, the volume, the server with its share.
+inline std::size_t root_size(std::wstring_view path) noexcept {
+    const bool is_extended = starts_with(path, extended) || starts_with(path, LR"(\\.\)");
+    const bool is_remote = is_extended ? starts_with(path, extended_remote) : starts_with(path, LR"(\\)");
+    std::size_t end = is_extended ? (is_remote ? extended_remote : extended).size() : is_remote ? 2 : 0;
+    int parts = is_remote ? 2 : 1;
+    for (; parts > 0 && end < path.size(); --parts) end = (std::min)(path.find(L'\\', end), path.size() - 1) + 1;
+    return end;
 }
 
 }  // namespace nlock::detail

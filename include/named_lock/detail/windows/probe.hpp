@@ -15,7 +15,9 @@
 #include <named_lock/detail/lock_file.hpp>
 #include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/windows/api.hpp>
+#include <named_lock/detail/windows/directory.hpp>
 #include <named_lock/detail/windows/file.hpp>
+#include <named_lock/detail/windows/path.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/options.hpp>
 
@@ -47,20 +49,17 @@ struct grants {
 class trial_file {
   public:
     explicit trial_file(const std::filesystem::path& directory) {
-        std::error_code error;
-        const bool exists = std::filesystem::is_directory(directory, error);
-        if (!exists && !error) error = std::make_error_code(std::errc::not_a_directory);
-        if (error) throw lock_error{error, "probe", directory};
+        std::error_code unused;
+        const std::filesystem::path absolute = absolute_path(directory, unused);
+        examine(absolute, directory);
         const auto seed = std::chrono::system_clock::now().time_since_epoch().count();
+        opening made;
         int number = 0;
         do {
-            path_ = directory / (".named_lock-probe-" + std::to_string(seed) + '-' + std::to_string(number++));
-        } while (std::filesystem::exists(path_, error));
-        try {
-            lock_file{}.open(path_, std::nullopt);
-        } catch (const lock_error& e) {
-            throw lock_error{e.code(), "probe", directory};
-        }
+            path_ = absolute / (".named_lock-probe-" + std::to_string(seed) + '-' + std::to_string(number++));
+            made = open_file(path_, windows::read | windows::write, windows::create_new);
+        } while (made.error == windows::file_exists);
+        if (!made.file) throw windows_error{made.error, "probe", directory};
     }
     trial_file(const trial_file&) = delete;
     trial_file& operator=(const trial_file&) = delete;
@@ -68,9 +67,10 @@ class trial_file {
 
     [[nodiscard]] volume_facts volume(lock_method /*method*/) const {
         constexpr unsigned drive_remote = 4;
-        std::array<wchar_t, 300> root{};
+        const native_name file{path_};
+        std::wstring root(path_.native().size() + 8, L'\0');  // no longer than the path, in the extended form
         std::array<wchar_t, 64> name{};
-        if (windows::GetVolumePathNameW(path_.c_str(), root.data(), static_cast<windows::dword>(root.size())) == 0) {
+        if (windows::GetVolumePathNameW(file.get(), root.data(), static_cast<windows::dword>(root.size())) == 0) {
             return {};
         }
         (void)windows::GetVolumeInformationW(root.data(), nullptr, 0, nullptr, nullptr, nullptr, name.data(),
@@ -87,6 +87,9 @@ class trial_file {
         if (!file.try_lock(kind, method, path_)) {
             throw lock_error{std::errc::resource_unavailable_try_again, "lock", path_, "somebody else holds it"};
         }
+        if (!file.is_at(path_)) {
+            throw lock_error{std::errc::not_supported, "probe", path_, "its file system does not tell files apart"};
+        }
         return work();
     }
 
@@ -96,6 +99,14 @@ class trial_file {
     [[nodiscard]] grants ask_in_child(lock_method method) const { return ask(method); }
 
   private:
+    static void examine(const std::filesystem::path& absolute, const std::filesystem::path& directory) {
+        const windows::dword attributes = windows::GetFileAttributesW(native_name{absolute}.get());
+        if (attributes == windows::no_attributes) throw windows_error{windows::GetLastError(), "probe", directory};
+        if ((attributes & windows::directory) == 0) {
+            throw lock_error{std::errc::not_a_directory, "probe", directory, "it is no directory"};
+        }
+    }
+
     [[nodiscard]] bool is_granted(lock_kind kind, lock_method method) const {
         lock_file file;
         file.open(path_, std::nullopt);

@@ -14,10 +14,12 @@
 #include <array>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include <named_lock/detail/watch_event.hpp>
 #include <named_lock/detail/windows/file.hpp>
+#include <named_lock/detail/windows/identity.hpp>
 
 namespace nlock::detail {
 
@@ -25,22 +27,25 @@ class release_watch {
   public:
     /// Null when the process has no handle left.
     static kept_watch open() {
-        windows::handle interrupts = create_event(nullptr);
-        if (!interrupts) return nullptr;
-        return kept_watch{new release_watch{std::move(interrupts)}};
+        kept_watch watch{new release_watch};
+        if (!watch->listen_for_interrupts()) watch = nullptr;
+        return watch;
     }
 
+    /// False also while the file is out of reach: nobody reports that it comes within it, so it must be polled for.
     bool watch(const std::filesystem::path& path) {
-        unwatch();
-        windows::dword ignored = 0;
-        const auto file = identity_at(path, ignored);
-        if (file) releases_ = create_event(event_name::of_release(*file).get());
+        end_watch();
+        if (!listen_for_interrupts()) return false;
+        const opening opened = open_file(path, windows::read, windows::open_existing);
+        const auto file = opened.file ? identity_of(opened.file.get()) : std::nullopt;
+        if (file) releases_ = create_event(event_name::of_release(*file));
         return static_cast<bool>(releases_);
     }
 
+    /// An idle one has no handle: the registry that keeps it stays behind when a DLL is unloaded.
     void unwatch() noexcept {
-        if (std::exchange(has_turn_, false)) windows::SetEvent(releases_.get());
-        releases_.close();
+        end_watch();
+        interrupts_.close();
     }
 
     watch_event wait(std::chrono::nanoseconds longest) noexcept {
@@ -54,11 +59,13 @@ class release_watch {
 
     /// Shorter rests than the system can measure are none. They are not needed here: a release wakes one waiter.
     watch_event rest(std::chrono::nanoseconds time) noexcept {
-        has_turn_ = false;
         windows::WaitForSingleObject(interrupts_.get(), count(std::chrono::floor<milliseconds>(time)));
-        windows::WaitForSingleObject(releases_.get(), 0);
+        has_turn_ = windows::WaitForSingleObject(releases_.get(), 0) == windows::object_0;
         return watch_event::none;
     }
+
+    /// The lock was granted: its release will wake the next waiter.
+    void use_turn() noexcept { has_turn_ = false; }
 
     template <class File>
     void keep_below(File&) noexcept {}
@@ -71,10 +78,17 @@ class release_watch {
   private:
     using milliseconds = std::chrono::duration<std::int64_t, std::milli>;
 
-    explicit release_watch(windows::handle interrupts) noexcept : interrupts_{std::move(interrupts)} {}
+    bool listen_for_interrupts() noexcept {
+        if (!interrupts_) {
+            interrupts_ = windows::handle{
+                windows::CreateEventExW(nullptr, nullptr, 0, windows::synchronize | windows::modify_state)};
+        }
+        return static_cast<bool>(interrupts_);
+    }
 
-    static windows::handle create_event(const wchar_t* name) noexcept {
-        return windows::handle{windows::CreateEventW(nullptr, 0, 0, name)};
+    void end_watch() noexcept {
+        if (std::exchange(has_turn_, false)) windows::SetEvent(releases_.get());
+        releases_.close();
     }
 
     static windows::dword count(milliseconds pause) noexcept {
