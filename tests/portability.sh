@@ -12,6 +12,8 @@ machine (x86-64 Linux). Prints a table in the end. Everything stays in build/por
 
   windows           Windows, C++17: Debian's MinGW; the tests run under Wine
   windows20         the same as C++20, with the overloads for std::stop_token
+  windows32         32-bit Windows, C++17: Debian's MinGW; what calls the system is compiled and linked
+  windows-clang     Windows, C++20: zig c++; the same
   musl              Linux with musl, C++20, linked statically: zig c++; the tests run
   aarch64           Linux on 64-bit Arm, C++17: Debian's cross compiler; the tests run under qemu-user
   macos-x86_64      macOS: zig c++; compiled and linked
@@ -31,12 +33,12 @@ while [ $# -gt 0 ]; do
     case $1 in
         --no-install) install=no ;;
         --help | -h) usage; exit 0 ;;
-        windows | windows20 | musl | aarch64 | macos-x86_64 | macos-aarch64) legs="$legs $1" ;;
+        windows | windows20 | windows32 | windows-clang | musl | aarch64 | macos-x86_64 | macos-aarch64) legs="$legs $1" ;;
         *) usage >&2; exit 64 ;;
     esac
     shift
 done
-[ -n "$legs" ] || legs="windows windows20 musl aarch64 macos-x86_64 macos-aarch64"
+[ -n "$legs" ] || legs="windows windows20 windows32 windows-clang musl aarch64 macos-x86_64 macos-aarch64"
 cd "$(dirname "$0")/.."
 source_dir=$PWD
 work=$PWD/build/portability
@@ -76,7 +78,8 @@ need python3 python3
 need /usr/include/catch2/catch.hpp catch2
 for leg in $legs; do
     case $leg in
-        windows*)
+        windows32) need i686-w64-mingw32-g++-posix g++-mingw-w64-i686-posix ;;
+        windows | windows20)
             need x86_64-w64-mingw32-g++-posix g++-mingw-w64-x86-64-posix
             need /usr/lib/wine/wine64 wine64
             [ "$install" = no ] || need npm npm
@@ -196,6 +199,8 @@ configure_leg() {
     case $1 in
         windows) configure_windows windows 17 ;;
         windows20) configure_windows windows20 20 ;;
+        windows32) configure windows32 mingw 17 -DNAMED_LOCK_MINGW=i686-w64-mingw32 -DNAMED_LOCK_BUILD_EXAMPLES=OFF ;;
+        windows-clang) configure_zig windows-clang x86_64-windows-gnu 20 -DNAMED_LOCK_BUILD_EXAMPLES=OFF ;;
         aarch64) configure aarch64 aarch64 17 -DNAMED_LOCK_TEST_TIMEOUT=300 ;;
         musl) configure_zig musl x86_64-linux-musl 20 ;;
         macos-x86_64) configure_zig macos-x86_64 x86_64-macos 17 ;;
@@ -211,15 +216,27 @@ configure_windows() {  # LEG STANDARD
     configure "$@"
 }
 
-configure_zig() {  # LEG TARGET STANDARD
+configure_zig() {  # LEG TARGET STANDARD ARGUMENTS...
     write_zig_cxx "$2"
-    configure "$1" zig "$3" -DNAMED_LOCK_ZIG_TARGET="$2" -DNAMED_LOCK_ZIG_CXX="$work/bin/$2-c++"
+    leg=$1 target=$2 standard=$3
+    shift 3
+    configure "$leg" zig "$standard" -DNAMED_LOCK_ZIG_TARGET="$target" -DNAMED_LOCK_ZIG_CXX="$work/bin/$target-c++" "$@"
+}
+
+# The tests are the same for all of Windows: beside the run under Wine, only what the compiler and the linker can tell.
+targets_of() {
+    case $1 in
+        windows32 | windows-clang) echo "named_lock_windows_api named_lock_headers_alone named_lock_worker" ;;
+        *) echo all ;;
+    esac
 }
 
 platform_of() {
     case $1 in
         windows) echo "Windows, MinGW, C++17" ;;
         windows20) echo "Windows, MinGW, C++20" ;;
+        windows32) echo "Windows, 32 bits, MinGW" ;;
+        windows-clang) echo "Windows, zig c++, C++20" ;;
         musl) echo "Linux, musl, static, C++20" ;;
         aarch64) echo "Linux, aarch64, C++17" ;;
         macos-x86_64) echo "macOS, x86_64, C++17" ;;
@@ -229,10 +246,10 @@ platform_of() {
 
 runner_of() {
     case $1 in
-        windows*) echo "Wine" ;;
+        windows | windows20) echo "Wine" ;;
         musl) echo "this machine" ;;
         aarch64) echo "qemu-user" ;;
-        macos*) echo "-" ;;
+        *) echo "-" ;;
     esac
 }
 
@@ -251,12 +268,16 @@ play() {
     platform=$(platform_of "$leg")
     say "$platform"
     rm -rf "${work:?}/$leg"
-    if ! { configure_leg "$leg" && cmake --build "$work/$leg" -j "$jobs"; }; then
+    # shellcheck disable=SC2046  # a list of words
+    if ! { configure_leg "$leg" && cmake --build "$work/$leg" -j "$jobs" --target $(targets_of "$leg"); }; then
         row "$platform" FAILED - - -
         return 1
     fi
     if [ "$(runner_of "$leg")" = - ]; then
-        row "$platform" yes - - "nothing here can run it"
+        case $leg in
+            windows*) row "$platform" yes - - "the tests: compiled and linked only" ;;
+            *) row "$platform" yes - - "nothing here can run it" ;;
+        esac
         return 0
     fi
     results="$work/$leg/results.xml"
@@ -276,7 +297,7 @@ play() {
     return "$status"
 }
 
-case $legs in *windows*) start_wine ;; esac
+case "$legs " in *"windows "* | *"windows20 "*) start_wine ;; esac
 status=0
 for leg in $legs; do
     # Not "play || ...", in which nothing would stop at an error.
