@@ -29,5 +29,6 @@
 #include <vector>
 
 #include "hostile_macros.hpp"
+#undef check  // guards have a function of that name
 
 #include <named_lock/etcd_lock.hpp>

@@ -248,6 +248,8 @@ class Chaos:
                 if client.process.poll() is not None:
                     sys.exit(f"chaos.py: a client ended with {client.process.returncode} after '{name}'")
             time.sleep(self.random.uniform(0.3, 2.0))
+            if self.options.naive and any(check(self.clients, quiet=True)[1:3]):
+                break  # caught
         self.until_healthy()
         time.sleep(1)
         for client in self.clients:
@@ -273,7 +275,7 @@ class Chaos:
                 one.process.wait()
 
 
-def check(clients):
+def check(clients, quiet=False):
     holds, late, waits, errors = [], 0.0, 0, []
     for client in clients:
         if not client.log.exists():
@@ -295,12 +297,12 @@ def check(clients):
     for hold in holds:
         if latest[1] > hold[0]:
             overlaps += 1
-            print(f"  overlap: {latest} and {hold}")
+            quiet or print(f"  overlap: {latest} and {hold}")
         elif latest[1]:
             gap = max(gap, (hold[0] - latest[1]) / 1e9)
         if hold[2] <= latest[2]:
             disorders += 1
-            print(f"  tokens out of order: {latest} and {hold}")
+            quiet or print(f"  tokens out of order: {latest} and {hold}")
         if hold[1] > latest[1]:
             latest = hold
     return len(holds), overlaps, disorders, gap, waits, late, errors

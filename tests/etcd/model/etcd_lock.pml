@@ -16,19 +16,19 @@
 #define CLIENTS 2
 #endif
 #ifndef TTL
-#define TTL 3
+#define TTL 2
 #endif
 #ifndef MARGIN
 #define MARGIN 1
 #endif
 #ifndef LEASES
-#define LEASES 3          /* ids that are handed out; each acquisition takes a new one */
+#define LEASES 2          /* ids that are handed out; each acquisition takes a new one */
 #endif
 #ifndef TICKS
-#define TICKS 6           /* after which time stands still */
+#define TICKS 3           /* after which time stands still */
 #endif
 #ifndef LOSSES
-#define LOSSES 2          /* answers that are lost, requests that are sent twice, and those that come after all */
+#define LOSSES 1          /* answers that are lost, requests that are sent twice, and those that come after all */
 #endif
 #define NONE 255
 
@@ -44,7 +44,6 @@ byte now;
 /* The clients: what they believe. */
 bool believes[CLIENTS];   /* that they hold; is_held() is this and the time */
 byte until[CLIENTS];
-byte token[CLIENTS];
 byte last_token;          /* the largest one that was held */
 
 /* One request of each client under way, and copies that the network has kept back. */
@@ -58,7 +57,11 @@ bool answered[CLIENTS];
 bool good[CLIENTS];       /* the answer */
 byte number[CLIENTS];     /* and what it says */
 
-#define is_held(c) (believes[c] && now < until[c])
+/* A client's clock may lose a tick, which the margin is for: once in all, or a lease's time would have to be longer. */
+byte lag[CLIENTS];
+bool has_lagged;
+#define time_of(c) (now - lag[c])
+#define is_held(c) (believes[c] && time_of(c) < until[c])
 
 /* What the cluster does with a request, into `ok` and `said`. */
 inline carry_out(what, id, ok, said) {
@@ -128,6 +131,10 @@ end:
     do
     :: atomic { now < TICKS ->
         now++;
+        if
+        :: !has_lagged -> has_lagged = true; lag[0] = 1
+        :: true
+        fi;
         id = 0;
         do
         :: id < LEASES ->
@@ -160,33 +167,33 @@ inline ask(what, id) {
     :: atomic { answered[me] && losses > 0 -> losses--; answered[me] = false } /* it was lost: asked again */
     :: atomic { !answered[me] && losses > 0 && old == nothing ->               /* no answer yet: asked again */
                 losses--; old = what; old_about = id }
-    :: atomic { now >= limit && !answered[me] -> good[me] = false; gave_up = true;
+    :: atomic { !answered[me] -> good[me] = false; gave_up = true;
                 if :: old == nothing && losses > 0 -> losses--; old = what; old_about = id :: true fi;
                 break }                                                        /* too late to go on with it */
     od;
-    asks[me] = nothing
+    atomic { asks[me] = nothing; about[me] = 0; answered[me] = false; }
 }
 
 /* What was said is forgotten with what comes next, and so is no part of the state. */
 inline forget() { good[me] = false; number[me] = 0; asked = 0 }
 
 proctype client(byte me) {
-    byte mine; byte mine_created; byte asked; byte limit; bool gave_up;
+    byte mine; byte mine_created; byte asked; bool gave_up;
 again:
     atomic {
-        believes[me] = false; token[me] = 0; until[me] = 0; mine_created = 0; gave_up = false; forget();
+        believes[me] = false; until[me] = 0; mine_created = 0; gave_up = false; forget();
         if :: next_lease < LEASES -> mine = next_lease; next_lease++ :: else -> goto end fi;
-        asked = now; limit = now + TTL
+        asked = time_of(me)
     }
     ask(grant, mine);
     atomic {
         if :: gave_up || !good[me] -> goto abandon :: else fi;
 #ifdef BREAK_COUNTS_FROM_ANSWER
-        until[me] = now + TTL - MARGIN;
+        until[me] = time_of(me) + TTL - MARGIN;
 #else
         until[me] = asked + TTL - MARGIN;
 #endif
-        limit = until[me]; forget()
+        forget()
     }
     ask(put, mine);
     atomic {
@@ -202,13 +209,13 @@ look:
         :: good[me] && !gave_up -> goto confirm
 #endif
         :: good[me] && !gave_up && number[me] != 0 -> goto confirm
-        :: good[me] && !gave_up && number[me] == 0 -> forget(); asked = now
+        :: good[me] && !gave_up && number[me] == 0 -> forget(); asked = time_of(me)
         fi
     }
     ask(keepalive, mine);
     atomic {
         if
-        :: good[me] && !gave_up && now < until[me] -> until[me] = asked + TTL - MARGIN; limit = until[me]; forget(); goto look
+        :: good[me] && !gave_up && time_of(me) < until[me] -> until[me] = asked + TTL - MARGIN; forget(); goto look
         :: else -> goto abandon
         fi
     }
@@ -217,25 +224,25 @@ confirm:
         forget();
         if
 #ifndef BREAK_NO_CONFIRM
-        :: now >= until[me] -> goto abandon
+        :: time_of(me) >= until[me] -> goto abandon
 #endif
-        :: else -> believes[me] = true; token[me] = mine_created
+        :: else -> believes[me] = true
         fi;
         if
-        :: is_held(me) -> assert(token[me] > last_token); last_token = token[me]
+        :: is_held(me) -> assert(mine_created > last_token); last_token = mine_created
         :: else
         fi
     }
     /* holds, with as many keepalives as it likes */
     do
-    :: atomic { now < TICKS -> asked = now; limit = until[me]; gave_up = false }
+    :: atomic { now < TICKS -> asked = time_of(me); gave_up = false }
        ask(keepalive, mine);
        atomic {
            if
 #ifdef BREAK_REVIVES
            :: good[me] && !gave_up -> until[me] = asked + TTL - MARGIN; forget()
 #else
-           :: good[me] && !gave_up && now < until[me] -> until[me] = asked + TTL - MARGIN; forget()
+           :: good[me] && !gave_up && time_of(me) < until[me] -> until[me] = asked + TTL - MARGIN; forget()
 #endif
            :: else -> forget(); break
            fi
@@ -243,12 +250,12 @@ confirm:
     :: break
     od;
 #ifdef BREAK_BELIEVES_AFTER
-    atomic { limit = now + 1; gave_up = false }
+    atomic { gave_up = false }
     ask(revoke, mine);
     goto again;
 #endif
 abandon:
-    atomic { believes[me] = false; forget(); limit = now + 1; gave_up = false }
+    atomic { believes[me] = false; forget(); gave_up = false }
     ask(revoke, mine);
     goto again;
 end:
