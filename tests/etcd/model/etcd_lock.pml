@@ -123,8 +123,7 @@ end:
     od
 }
 
-/* Ticks. A lease whose time is over ends now, or some ticks later: the cluster may count longer. An operator, or a leader
- * with an old mind, is no part of this: they are told, not excluded. */
+/* Ticks. A lease whose time is over ends now, or some ticks later: the cluster may count longer. */
 proctype clock() {
     byte id;
 end:
@@ -179,6 +178,7 @@ inline forget() { good[me] = false; number[me] = 0; asked = 0 }
 
 proctype client(byte me) {
     byte mine; byte mine_created; byte asked; bool gave_up;
+    me == 0 || next_lease > me - 1;                    /* the first one is the first: all else is the same with names changed */
 again:
     atomic {
         believes[me] = false; until[me] = 0; mine_created = 0; gave_up = false; forget();
@@ -223,9 +223,7 @@ confirm:
     atomic {
         forget();
         if
-#ifndef BREAK_NO_CONFIRM
         :: time_of(me) >= until[me] -> goto abandon
-#endif
         :: else -> believes[me] = true
         fi;
         if
@@ -239,11 +237,7 @@ confirm:
        ask(keepalive, mine);
        atomic {
            if
-#ifdef BREAK_REVIVES
-           :: good[me] && !gave_up -> until[me] = asked + TTL - MARGIN; forget()
-#else
            :: good[me] && !gave_up && time_of(me) < until[me] -> until[me] = asked + TTL - MARGIN; forget()
-#endif
            :: else -> forget(); break
            fi
        }
