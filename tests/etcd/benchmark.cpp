@@ -6,7 +6,7 @@
 //   basic     the three bare requests, an acquisition and release of a free lock, the round trip of a watch, and a hand-off
 //   hold NAME for benchmark.py: acquires, prints a line, and gives up when it reads one
 //   crowd N   N processes with empty sections for ten seconds: sections per second, and whether they were in order
-//   timeout   how late a time-out of 100 ms is, of a lock that is held
+//   timeout   how late a time-out of 100 ms is, of a lock that is held; again after a line, before which the server is stopped
 //   wait      the processor time of a waiter during ten seconds
 //   keep N    the processor time of N held locks during a minute, and how many were lost
 #include <sys/resource.h>
@@ -101,13 +101,21 @@ class benchmark {
 
     void timeout() {
         const auto guard = etcd_lock{"busy", cluster_}.acquire();
+        measure_timeouts("up");
+        std::string line;
+        std::cout << "stop it" << std::endl;
+        std::getline(std::cin, line);
+        measure_timeouts("stopped");
+    }
+
+    void measure_timeouts(const std::string& how) {
         std::vector<double> late;
         for (int i = 0; i < 50; ++i) {
             late.push_back(time_of([&] { (void)etcd_lock{"busy", cluster_}.try_acquire(100ms); }) - 100);
         }
-        std::printf("earliest %.3f ms, latest %.3f ms\n", *std::min_element(late.begin(), late.end()),
-                    *std::max_element(late.begin(), late.end()));
-        print("a time-out of 100 ms: late by", late);
+        std::printf("a time-out of 100 ms, the server %s: earliest %.3f ms, latest %.3f ms\n", how.c_str(),
+                    *std::min_element(late.begin(), late.end()), *std::max_element(late.begin(), late.end()));
+        print("... late by", late);
     }
 
     void wait() {

@@ -144,7 +144,7 @@ if wants tests; then
     build build/etcd named_lock_etcd_all -- -DCMAKE_CXX_COMPILER=g++ -DCMAKE_CXX_STANDARD=17 \
         "-DCMAKE_CXX_FLAGS_DEBUG=-Og -g1" -DNAMED_LOCK_BUILD_EXAMPLES=ON
     say "testing"
-    run_tests build/etcd -R '^etcd: |etcd'
+    run_tests build/etcd -R '^etcd:|[.]etcd$'
 fi
 
 if wants sanitizers; then
@@ -158,7 +158,7 @@ if wants sanitizers; then
             -DNAMED_LOCK_BUILD_EXAMPLES=OFF -DNAMED_LOCK_TEST_TIMEOUT=300
         say "testing with -fsanitize=$sanitizer"
         TSAN_OPTIONS="halt_on_error=1 die_after_fork=0" UBSAN_OPTIONS=print_stacktrace=1 \
-            run_tests "build/etcd-${sanitizer%,*}" -R '^etcd: '
+            run_tests "build/etcd-${sanitizer%,*}" -R '^etcd:'
     done
     launch=
 fi

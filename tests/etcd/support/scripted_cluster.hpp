@@ -365,15 +365,18 @@ class scripted_cluster : public etcd::transport {
         for (const auto& [key, value] : keys_) {
             if (value.lease == id) attached.push_back(key);
         }
-        for (const std::string& key : attached) drop_key(key);
+        for (std::string& key : attached) drop_key(std::move(key));
         changed_.notify_all();
     }
 
-    void drop_key(const std::string& key) {
+    void drop_key(std::string key) {  // a copy: it may be the one that is erased
         keys_.erase(key);
         ++revision_;
+        const json happened = {{"header", {{"revision", std::to_string(revision_)}}},
+                               {"events", json::array({json::object({{"type", "DELETE"}})})}};
+        const std::string event = json{{"result", happened}}.dump();
         for (connection* watcher : watchers_) {
-            if (watcher->key == key) watcher->lines.push_back(R"({"result":{"events":[{"type":"DELETE"}]}})");
+            if (watcher->key == key) watcher->lines.push_back(event);
         }
         changed_.notify_all();
     }
