@@ -155,11 +155,18 @@ class acquisition {
         return step::watch;
     }
 
-    step look() {
+    step look() { return look(0); }
+
+    /// What one member knows is enough if that is no older than the revision at which the one before us is known to have
+    /// gone: those before us only go, and whether our lease goes is a matter of our clock. It saves the round among the
+    /// members that finds out the latest state of all.
+    step look(revision at_least) {
         step ended{};
+        const auto how = at_least == 0 ? reading::of_the_cluster : reading::at_one_member;
         const auto got =
-            ask_with_lease(path::txn, check_request(names_, lease_->id, lease_->created), step::look, ended);
+            ask_with_lease(path::txn, check_request(names_, lease_->id, lease_->created, how), step::look, ended);
         if (!got) return ended;
+        if (got->said.code == ok && number(member(got->said.body, "header"), "revision") < at_least) return step::look;
         if (got->said.code != ok || !truth(got->said.body, "succeeded")) return step::grant;
         const auto before = entries_of(got->said.body, 0);
         if (before.empty()) return step::confirm;
@@ -188,7 +195,14 @@ class acquisition {
         const http_answer event = next_line(longest);
         if (const auto ended = end_of(event)) return *ended;
         if (event.outcome == transfer::no_answer) return leave(endpoint);
-        return step::look;
+        return look(revision_of(event));
+    }
+
+    /// Of an event; 0: it is none.
+    [[nodiscard]] static revision revision_of(const http_answer& line) {
+        const auto read = line.outcome == transfer::answered ? read_answer(line.body) : std::nullopt;
+        if (!read || read->code != ok || member(read->body, "events").empty()) return 0;
+        return number(member(read->body, "header"), "revision");
     }
 
     http_answer next_line(std::chrono::nanoseconds longest) {
