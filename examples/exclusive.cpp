@@ -188,8 +188,8 @@ int run_exclusively(nlock::named_lock lock, const arguments& wanted) {
 }
 
 #ifdef NAMED_LOCK_HAS_ETCD
-/// The command may go on for a moment after the lock was lost: whatever it writes to must check tokens, which it finds in
-/// its environment, or bear that.
+/// The command may go on for a moment after the lock was lost: whatever it writes to must check tokens, which it finds
+/// in its environment, or bear that.
 int run_while_held(const arguments& wanted) {
     nlock::etcd_options options;
     options.ttl = std::chrono::ceil<std::chrono::seconds>(wanted.ttl);

@@ -11,10 +11,10 @@
 // What to look at: the table. All invoices are saved twice, without the lock and with it. Without it, fewer tracks are
 // counted than were sold; with it, none may be missing, or the exit status is 1.
 //
-// --etcd: a third time, with the lock in an etcd cluster instead of a file, as programs on several machines would. Such a
-// lock can be lost by a holder that stands still, which one of the programs does for longer than the cluster waits. It
-// goes on after others have saved, and writes: the database refuses it, because each write carries the token of its hold,
-// and DEMO_TRACKS has seen a larger one.
+// --etcd: a third time, with the lock in an etcd cluster instead of a file, as programs on several machines would. Such
+// a lock can be lost by a holder that stands still, which one of the programs does for longer than the cluster waits.
+// It goes on after others have saved, and writes: the database refuses it, because each write carries the token of its
+// hold, and DEMO_TRACKS has seen a larger one.
 //
 // --db takes a database with the tables of Jam.py's demo and works on a copy; without it a small shop is made up.
 #include <array>
@@ -217,7 +217,8 @@ class invoice_saver {
         std::int64_t sold;
     };
 
-    /// False: somebody with a larger token has written, so that what was read is no longer true. Nothing is written then.
+    /// False: somebody with a larger token has written, so that what was read is no longer true. Nothing is written
+    /// then.
     bool add_to_tracks_sold(invoice_id invoice, std::uint64_t token) {
         std::vector<track> tracks;
         read_.with(invoice);
@@ -509,8 +510,8 @@ struct saved {
     std::size_t refused;  // writes with an old token
 };
 
-/// Has all the invoices saved. With `pauses` one of the programs stands still meanwhile, holding the lock, until all the
-/// others are through.
+/// Has all the invoices saved. With `pauses` one of the programs stands still meanwhile, holding the lock, until all
+/// the others are through.
 saved save_all(const std::vector<invoice_id>& invoices, std::size_t workers, const std::string& program, job given) {
     const progress line{given.lock == "none" ? "without the lock" : "with the lock", invoices.size()};
     const auto say_nothing = [](std::size_t) {};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 The named_lock authors
 //
-// Named locks between machines, kept by an etcd cluster. Needs libcurl and nlohmann-json: CMake target named_lock::etcd.
+// Named locks between machines, kept by an etcd cluster. Needs libcurl and nlohmann-json: CMake target
+// named_lock::etcd.
 //
 //     #include <named_lock/etcd_lock.hpp>
 //     using namespace std::chrono_literals;
@@ -69,11 +70,12 @@
 
 namespace nlock {
 
-/// Where the locks are kept, and how. A cheap handle: copies share their connections and one thread, which ends, after at
-/// most a second, with the last copy, lock and guard. Nothing is asked before the first acquisition.
+/// Where the locks are kept, and how. A cheap handle: copies share their connections and one thread, which ends, after
+/// at most a second, with the last copy, lock and guard. Nothing is asked before the first acquisition.
 ///
-/// Errors: std::invalid_argument without an endpoint, for one that is no http:// or https:// URL of a server, a ttl below
-/// 5 s, a request_timeout that is not positive, a user without a name but with a password, a certificate without a key.
+/// Errors: std::invalid_argument without an endpoint, for one that is no http:// or https:// URL of a server, a ttl
+/// below 5 s, a request_timeout that is not positive, a user without a name but with a password, a certificate without
+/// a key.
 class etcd_cluster {
   public:
     explicit etcd_cluster(std::vector<std::string> endpoints, etcd_options options = {});
@@ -150,14 +152,14 @@ class [[nodiscard]] etcd_guard {
     std::shared_ptr<detail::etcd::lease> lease_;
 };
 
-/// The lock `name` of a cluster. Two objects of the same name, prefix and cluster are the same lock, and exclude each other
-/// in the same process and thread, too: a hold belongs to its guard. Meets Lockable and TimedLockable.
+/// The lock `name` of a cluster. Two objects of the same name, prefix and cluster are the same lock, and exclude each
+/// other in the same process and thread, too: a hold belongs to its guard. Meets Lockable and TimedLockable.
 ///
 /// Thread safety: every member function may be called by any thread at any time.
 ///
-/// Errors: acquiring throws lock_timeout, lock_cancelled, or lock_error for what waiting does not better: refused users,
-/// missing permissions, TLS. A cluster out of reach is waited for, which on_wait is told; the message of the lock_timeout
-/// then says why. A single attempt (a time-out of zero) that reaches nobody is a lock_error.
+/// Errors: acquiring throws lock_timeout, lock_cancelled, or lock_error for what waiting does not better: refused
+/// users, missing permissions, TLS. A cluster out of reach is waited for, which on_wait is told; the message of the
+/// lock_timeout then says why. A single attempt (a time-out of zero) that reaches nobody is a lock_error.
 class etcd_lock {
   public:
     /// Names have the rules of named_lock: throws invalid_lock_name.
@@ -202,8 +204,8 @@ class etcd_lock {
 
     // ---- the face of the standard library ----
 
-    /// As acquire(), with the guard kept in this object until unlock(). Whether that is still held, nobody can tell from
-    /// here: prefer guards.
+    /// As acquire(), with the guard kept in this object until unlock(). Whether that is still held, nobody can tell
+    /// from here: prefer guards.
     void lock() { keep(acquire()); }
     [[nodiscard]] bool try_lock() { return keep(try_acquire()); }
     template <class Rep, class Period>

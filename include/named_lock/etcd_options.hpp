@@ -44,8 +44,8 @@ struct etcd_options {
     std::filesystem::path key_file = {};
     /// After which a server that does not answer is left for the next one. Positive.
     std::chrono::milliseconds request_timeout{1000};
-    /// Called by an acquisition that has to wait, in its thread: once when it waits for a holder, and once for each time
-    /// that the cluster is found out of reach. What it throws leaves acquire.
+    /// Called by an acquisition that has to wait, in its thread: once when it waits for a holder, and once for each
+    /// time that the cluster is found out of reach. What it throws leaves acquire.
     std::function<void(const etcd_wait&)> on_wait = {};
 };
 

@@ -3,11 +3,11 @@
 //
 //     named_lock_etcd_benchmark WHAT URLS [NAME]
 //
-//   basic     the three bare requests, an acquisition and release of a free lock, the round trip of a watch, and a hand-off
-//   hold NAME for benchmark.py: acquires, prints a line, and gives up when it reads one
+//   basic     the three bare requests, an acquisition and release of a free lock, the round trip of a watch, and a
+//   hand-off hold NAME for benchmark.py: acquires, prints a line, and gives up when it reads one
 //   crowd N   N processes with empty sections for ten seconds: sections per second, and whether they were in order
-//   timeout   how late a time-out of 100 ms is, of a lock that is held; again after a line, before which the server is stopped
-//   wait      the processor time of a waiter during ten seconds
+//   timeout   how late a time-out of 100 ms is, of a lock that is held; again after a line, before which the server is
+//   stopped wait      the processor time of a waiter during ten seconds
 //   keep N    the processor time of N held locks during a minute, and how many were lost
 #include <sys/resource.h>
 #include <sys/wait.h>

@@ -161,8 +161,8 @@ TEST_CASE("a lease that ends under any request of an acquisition makes it begin 
                 std::this_thread::yield();
             }
         }};
-        // Those inside lose their leases as well, so that two may be inside, and look at their tokens in any order: what
-        // counts is that all come through.
+        // Those inside lose their leases as well, so that two may be inside, and look at their tokens in any order:
+        // what counts is that all come through.
         const outcome seen = crowd(network);
         is_over = true;
         reaper.get();

@@ -3,11 +3,12 @@
 //
 //     named_lock_etcd_chaos_client URLS PREFIX LOG [naive]
 //
-// Acquires the lock "chaos" again and again, and writes into LOG what it believed, with the time of CLOCK_BOOTTIME, which
-// all processes of the machine share:
+// Acquires the lock "chaos" again and again, and writes into LOG what it believed, with the time of CLOCK_BOOTTIME,
+// which all processes of the machine share:
 //
 //   hold BEGIN END TOKEN     from when it had the guard until when it last saw is_held()
-//   wait ASKED TOOK STALLED  a time-out: what was asked for, how long it took, and for how much of that this process was
+//   wait ASKED TOOK STALLED  a time-out: what was asked for, how long it took, and for how much of that this process
+//   was
 //                            stopped or did not get a processor, in nanoseconds
 //   error WORDS
 //

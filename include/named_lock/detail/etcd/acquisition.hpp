@@ -9,8 +9,9 @@
 //   watch    waits for the one before it to go           -> look
 //   confirm  is the lease good for long enough           -> acquired;  is over -> grant
 //
-// From everywhere: timed_out, cancelled; a lease that ends -> grant. What is repeated because its answer was lost does no
-// harm: each acquisition has a lease and a key of its own, and all is asked for in a way that can be asked for twice.
+// From everywhere: timed_out, cancelled; a lease that ends -> grant. What is repeated because its answer was lost does
+// no harm: each acquisition has a lease and a key of its own, and all is asked for in a way that can be asked for
+// twice.
 #pragma once
 
 #include <algorithm>
@@ -157,9 +158,9 @@ class acquisition {
 
     step look() { return look(0); }
 
-    /// What one member knows is enough if that is no older than the revision at which the one before us is known to have
-    /// gone: those before us only go, and whether our lease goes is a matter of our clock. It saves the round among the
-    /// members that finds out the latest state of all.
+    /// What one member knows is enough if that is no older than the revision at which the one before us is known to
+    /// have gone: those before us only go, and whether our lease goes is a matter of our clock. It saves the round
+    /// among the members that finds out the latest state of all.
     step look(revision at_least) {
         step ended{};
         const auto how = at_least == 0 ? reading::of_the_cluster : reading::at_one_member;
@@ -256,8 +257,8 @@ class acquisition {
         if (on_wait) on_wait({names_.name(), names_.key(), std::move(holders), trouble});
     }
 
-    /// The server shall forget it; behind the back of whoever waits for us to return. A lease that may have been granted
-    /// or not has no entry, keeps nobody waiting, and ends by itself.
+    /// The server shall forget it; behind the back of whoever waits for us to return. A lease that may have been
+    /// granted or not has no entry, keeps nobody waiting, and ends by itself.
     void abandon() noexcept {
         const auto gone = std::exchange(lease_, nullptr);
         if (gone == nullptr || !std::exchange(is_granted_, false)) return;
