@@ -98,6 +98,7 @@ void run(nlock::etcd_cluster cluster, std::ostream& log) {
             hold(log, guard.token(), [&] { return guard.is_held(); });
         } catch (const nlock::lock_timeout&) {
             const auto took = boot_clock::now() - asked;
+            std::this_thread::sleep_for(20ms);  // after a stop, until the counter has seen it, too
             log << "wait " << std::chrono::nanoseconds{timeout}.count() << ' ' << took.count() << ' '
                 << stalls.count() - stalled << std::endl;
         } catch (const nlock::lock_error& e) {
