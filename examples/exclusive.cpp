@@ -19,6 +19,7 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -29,9 +30,14 @@
 #include "options.hpp"
 #include "system.hpp"
 
+#ifdef NAMED_LOCK_HAS_ETCD
+#include <named_lock/etcd_lock.hpp>
+#endif
+
 namespace {
 
 constexpr const char* usage = R"(usage: exclusive [--locks-dir D] [--timeout S] [--shared] NAME -- COMMAND...
+       exclusive --etcd URLS [--timeout S] [--ttl S] [--grace S] NAME -- COMMAND...
        exclusive [--locks-dir D] --holders NAME
        exclusive --probe DIR
        exclusive --help
@@ -42,11 +48,15 @@ Runs COMMAND while it holds the lock NAME, so that no two such commands run at o
   --locks-dir D   the directory of the lock files; by default "locks" in the current directory
   --timeout S     wait at most S seconds, which may be 0 or a fraction; by default for ever
   --shared        hold the lock together with others that hold it --shared
+  --etcd URLS     hold the lock in an etcd cluster instead, "http://10.0.0.1:2379,http://10.0.0.2:2379"; if it is lost
+                  there, COMMAND gets SIGTERM, and after the grace SIGKILL
+  --ttl S         how long an etcd cluster waits for a holder that it does not hear of; by default 15
+  --grace S       how long COMMAND may take to end after the loss; by default 5. From the loss on somebody else may run
   --holders       run nothing, but print who holds the lock, a line "PID PROCESS" for each
   --probe DIR     run nothing, but try whether locks in DIR keep anybody out, and print what was found
   --help          print this
 
-The exit status is that of COMMAND, 128 + N if signal N ended it, 75 if the time was over before the lock was free,
+The exit status is that of COMMAND, 128 + N if signal N ended it, 76 if the lock was lost meanwhile, 75 if the time was over before the lock was free,
 64 after wrong arguments, 71 if the lock file cannot be used, 126 if COMMAND cannot be run and 127 if there is none.
 With --holders it is 0 if somebody holds the lock, and 1 if nobody does. With --probe it is 0 if locks in DIR keep
 others out, and 1 if they do not, or not those on other machines.
@@ -62,15 +72,25 @@ struct arguments {
     bool probe = false;
     std::filesystem::path probed_dir;
     bool help = false;
+    std::vector<std::string> etcd;
+    std::chrono::duration<double> ttl{15};
+    std::chrono::duration<double> grace{5};
     std::string name;
     std::vector<std::string> command;
 };
 
-std::chrono::duration<double> to_seconds(const std::string& text) {
+std::vector<std::string> split(const std::string& text) {
+    std::vector<std::string> parts;
+    std::istringstream rest{text};
+    for (std::string part; std::getline(rest, part, ',');) parts.push_back(part);
+    return parts;
+}
+
+std::chrono::duration<double> to_seconds(const std::string& option, const std::string& text) {
     char* end = nullptr;
     const double seconds = std::strtod(text.c_str(), &end);
     if (text.empty() || *end != '\0' || !std::isfinite(seconds) || seconds < 0) {
-        throw usage_error{"--timeout takes a number of seconds, not '" + text + "'"};
+        throw usage_error{option + " takes a number of seconds, not '" + text + "'"};
     }
     return std::chrono::duration<double>{seconds};
 }
@@ -83,7 +103,13 @@ arguments parse(const std::vector<std::string>& words) {
         if (option == "--locks-dir") {
             parsed.locks_dir = to_path(given.value());
         } else if (option == "--timeout") {
-            parsed.timeout = to_seconds(given.value());
+            parsed.timeout = to_seconds(option, given.value());
+        } else if (option == "--etcd") {
+            parsed.etcd = split(given.value());
+        } else if (option == "--ttl") {
+            parsed.ttl = to_seconds(option, given.value());
+        } else if (option == "--grace") {
+            parsed.grace = to_seconds(option, given.value());
         } else if (option == "--shared") {
             given.set(parsed.shared);
         } else if (option == "--holders") {
@@ -106,6 +132,9 @@ arguments parse(const std::vector<std::string>& words) {
     }
     if (word == others.end()) throw usage_error{"the NAME of the lock is missing"};
     parsed.name = *word++;
+    if (!parsed.etcd.empty() && (parsed.holders || parsed.shared)) {
+        throw usage_error{"--etcd goes neither with --holders nor with --shared"};
+    }
     if (parsed.holders) {
         if (word != others.end()) throw usage_error{"--holders takes one NAME and no command"};
         return parsed;
@@ -158,6 +187,33 @@ int run_exclusively(nlock::named_lock lock, const arguments& wanted) {
     return run(wanted.command);
 }
 
+#ifdef NAMED_LOCK_HAS_ETCD
+/// The command may go on for a moment after the lock was lost: whatever it writes to must check tokens, which it finds
+/// in its environment, or bear that.
+int run_while_held(const arguments& wanted) {
+    nlock::etcd_options options;
+    options.ttl = std::chrono::ceil<std::chrono::seconds>(wanted.ttl);
+    options.on_wait = [](const nlock::etcd_wait& wait) {
+        std::cerr << "waiting for '" << wait.name << "'";
+        for (const nlock::etcd_holder& holder : wait.holders) std::cerr << ", held by " << to_string(holder);
+        if (!wait.trouble.empty()) std::cerr << ": " << wait.trouble;
+        std::cerr << std::endl;
+    };
+    nlock::etcd_lock lock{wanted.name, nlock::etcd_cluster{wanted.etcd, options}};
+    take_the_name_of(wanted.command);  // before the queue entry shows it
+    auto guard = lock.acquire(wanted.timeout);
+    set_environment("NAMED_LOCK_TOKEN", std::to_string(guard.token()));
+    killable_command command{wanted.command, wanted.grace};
+    guard.on_lost([&] { command.end_soon(); });
+    const int status = command.wait();
+    if (guard.release() && !command.was_told_to_end()) return status;
+    std::cerr << "exclusive: the lock '" << wanted.name << "' was lost while the command ran" << std::endl;
+    return exit_lost;
+}
+#else
+int run_while_held(const arguments&) { throw usage_error{"this program was built without etcd"}; }
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -168,6 +224,7 @@ int main(int argc, char** argv) {
             return 0;
         }
         if (wanted.probe) return print_probe(wanted.probed_dir);
+        if (!wanted.etcd.empty()) return run_while_held(wanted);
         nlock::lock_options options;
         options.locks_dir = wanted.locks_dir;
         options.on_wait = [&](const nlock::lock_wait& wait) { say_who_holds_it(wanted.name, wait); };

@@ -6,10 +6,15 @@
 // same number, and the one that writes last wipes out what the other has added. The database cannot help: each of its
 // transactions was right. A named lock around reading, adding and writing does.
 //
-//     invoices [--db FILE] [--workers N]
+//     invoices [--db FILE] [--workers N] [--etcd URLS]
 //
 // What to look at: the table. All invoices are saved twice, without the lock and with it. Without it, fewer tracks are
 // counted than were sold; with it, none may be missing, or the exit status is 1.
+//
+// --etcd: a third time, with the lock in an etcd cluster instead of a file, as programs on several machines would. Such
+// a lock can be lost by a holder that stands still, which one of the programs does for longer than the cluster waits.
+// It goes on after others have saved, and writes: the database refuses it, because each write carries the token of its
+// hold, and DEMO_TRACKS has seen a larger one.
 //
 // --db takes a database with the tables of Jam.py's demo and works on a copy; without it a small shop is made up.
 #include <array>
@@ -29,6 +34,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -42,6 +48,10 @@
 
 #include "options.hpp"
 #include "system.hpp"
+
+#ifdef NAMED_LOCK_HAS_ETCD
+#include <named_lock/etcd_lock.hpp>
+#endif
 
 namespace {
 
@@ -113,14 +123,92 @@ class statement {
 
 // ---- the point of it all: saving an invoice, in a worker program ----
 
+enum report : char {
+    is_ready = 'r',
+    has_saved = 's',
+    is_done = 'd',
+    has_failed = 'f',
+    is_paused = 'p',
+    is_refused = 'o'
+};
+
+void say(report what) {
+    if (!std::cout.put(what).flush()) throw std::runtime_error{"nobody listens to this worker program any more"};
+}
+
+struct job {
+    fs::path db_file;
+    fs::path locks_dir;
+    std::string lock;  // none, file, or the URLs of a cluster
+    bool pauses = false;
+};
+
+/// What keeps the others out while an invoice is saved: nothing, a lock file, or a lock in a cluster.
+class shop_lock {
+  public:
+    struct hold {
+        nlock::guard file;
+#ifdef NAMED_LOCK_HAS_ETCD
+        nlock::etcd_guard etcd;
+#endif
+        std::uint64_t token;  // 0: it cannot be lost
+    };
+
+    shop_lock(const char* name, const job& given) {
+        if (given.lock == "file") file_.emplace(name, given.locks_dir);
+#ifdef NAMED_LOCK_HAS_ETCD
+        if (given.lock != "file" && given.lock != "none") {
+            nlock::etcd_options options;
+            options.prefix = "named_lock_invoices/" + to_utf8(given.locks_dir) + "/";
+            options.ttl = std::chrono::seconds{5};
+            etcd_.emplace(name, nlock::etcd_cluster{split(given.lock), options});
+        }
+#endif
+    }
+
+    hold acquire() {
+        hold held{};
+        if (file_) held.file = file_->acquire();
+#ifdef NAMED_LOCK_HAS_ETCD
+        if (etcd_) held.etcd = etcd_->acquire();
+        held.token = held.etcd.token();
+#endif
+        return held;
+    }
+
+    /// Until nobody holds it exclusively.
+    void pass() {
+        if (file_) {
+            (void)file_->acquire_shared();
+        } else {
+            acquire();
+        }
+    }
+
+  private:
+    std::optional<nlock::named_lock> file_;
+#ifdef NAMED_LOCK_HAS_ETCD
+    static std::vector<std::string> split(const std::string& text) {
+        std::vector<std::string> parts;
+        std::istringstream rest{text};
+        for (std::string part; std::getline(rest, part, ',');) parts.push_back(part);
+        return parts;
+    }
+    std::optional<nlock::etcd_lock> etcd_;
+#endif
+};
+
 class invoice_saver {
   public:
-    /// Without a locks_dir it does without the lock.
-    invoice_saver(const database& db, std::optional<fs::path> locks_dir) : db_{db}, locks_dir_{std::move(locks_dir)} {}
+    invoice_saver(const database& db, const job& given)
+        : db_{db}, lock_{"invoice_saved", given}, shall_pause_{given.pauses} {}
 
     void save(invoice_id invoice) {
-        const auto guard = locks_dir_ ? nlock::named_lock{"invoice_saved", *locks_dir_}.acquire() : nlock::guard{};
-        add_to_tracks_sold(invoice);
+        for (bool is_saved = false; !is_saved;) {
+            const auto held = lock_.acquire();
+            is_saved = add_to_tracks_sold(invoice, held.token);
+            if (!is_saved) say(is_refused);  // the lock was lost meanwhile: once more, with what others have written
+        }
     }
 
   private:
@@ -129,58 +217,74 @@ class invoice_saver {
         std::int64_t sold;
     };
 
-    void add_to_tracks_sold(invoice_id invoice) {
+    /// False: somebody with a larger token has written, so that what was read is no longer true. Nothing is written
+    /// then.
+    bool add_to_tracks_sold(invoice_id invoice, std::uint64_t token) {
         std::vector<track> tracks;
         read_.with(invoice);
         while (read_.next()) tracks.push_back({read_.column(0), read_.column(1) + read_.column(2)});
+        if (std::exchange(shall_pause_, false)) pause();
 
         db_.run("BEGIN IMMEDIATE");
-        for (const track& t : tracks) write_.with(t.sold, t.id).next();
+        for (const track& t : tracks) {
+            write_.with(t.sold, t.id, token).next();
+            if (sqlite3_changes(db_.handle()) != 0) continue;
+            db_.run("ROLLBACK");
+            return false;
+        }
         db_.run("COMMIT");
+        return true;
+    }
+
+    /// Until somebody lets it go on; for longer than its lock lasts.
+    static void pause() {
+        say(is_paused);
+#ifndef _WIN32
+        std::raise(SIGSTOP);
+#endif
     }
 
     const database& db_;
-    std::optional<fs::path> locks_dir_;
+    shop_lock lock_;
+    bool shall_pause_;
     statement read_{db_, "SELECT t.ID, t.TRACKS_SOLD, SUM(l.QUANTITY) "
                          "FROM DEMO_INVOICE_TABLE l JOIN DEMO_TRACKS t ON t.ID = l.TRACK "
                          "WHERE l.MASTER_REC_ID = ?1 AND l.DELETED = 0 GROUP BY t.ID"};
-    statement write_{db_, "UPDATE DEMO_TRACKS SET TRACKS_SOLD = ?1 WHERE ID = ?2"};
+    statement write_{db_, "UPDATE DEMO_TRACKS SET TRACKS_SOLD = ?1, TOKEN = ?3 "
+                          "WHERE ID = ?2 AND ?3 >= (SELECT IFNULL(MAX(TOKEN), 0) FROM DEMO_TRACKS)"};
 };
 
 // ---- the worker program: all take invoices from the same file, and report what they do on standard output ----
 
-enum report : char { is_ready = 'r', has_saved = 's', is_done = 'd', has_failed = 'f' };
-
-struct job {
-    fs::path db_file;
-    fs::path locks_dir;
-    bool with_lock;
-};
-
 std::vector<std::string> command(const std::string& program, const job& given) {
-    return {program, "--worker", to_utf8(given.db_file), to_utf8(given.locks_dir),
-            given.with_lock ? "with" : "without"};
+    return {program,
+            "--worker",
+            to_utf8(given.db_file),
+            to_utf8(given.locks_dir),
+            given.lock,
+            given.pauses ? "pauses" : ""};
 }
 
-bool is_worker(const std::vector<std::string>& words) { return words.size() == 5 && words[1] == "--worker"; }
+bool is_worker(const std::vector<std::string>& words) { return words.size() == 6 && words[1] == "--worker"; }
 
-job job_of(const std::vector<std::string>& words) { return {to_path(words[2]), to_path(words[3]), words[4] == "with"}; }
-
-void say(report what) {
-    if (!std::cout.put(what).flush()) throw std::runtime_error{"nobody listens to this worker program any more"};
+job job_of(const std::vector<std::string>& words) {
+    return {to_path(words[2]), to_path(words[3]), words[4], words[5] == "pauses"};
 }
 
 /// Nobody begins before all are ready: the program that started the workers holds this lock until then.
-nlock::named_lock gate(const fs::path& locks_dir) { return nlock::named_lock{"gate", locks_dir}; }
+shop_lock gate(job given) {
+    if (given.lock == "none") given.lock = "file";
+    return {"gate", given};
+}
 
 int work(const job& given) {
     std::signal(SIGINT, SIG_IGN);  // Ctrl-C is dealt with by the program that started this one
     const database db{given.db_file};
     db.run("PRAGMA synchronous = OFF");  // a copy need not survive a power failure
-    invoice_saver saver{db, given.with_lock ? std::optional{given.locks_dir} : std::nullopt};
+    invoice_saver saver{db, given};
 
     say(is_ready);
-    gate(given.locks_dir).acquire_shared().release();
+    gate(given).pass();
     for (invoice_id invoice = 0; read_shared(&invoice, sizeof invoice);) {
         saver.save(invoice);
         say(has_saved);
@@ -284,6 +388,8 @@ void set_up(database& shop, const std::optional<fs::path>& original) {
     }
     // With a write-ahead log readers and writers do not wait for each other, and what is timed is mostly the saves.
     shop.run("PRAGMA journal_mode = WAL");
+    shop.run("ALTER TABLE DEMO_TRACKS ADD COLUMN TOKEN INTEGER");  // the largest that has written
+    shop.run("CREATE INDEX DEMO_TRACKS_TOKEN ON DEMO_TRACKS (TOKEN)");
     shop.run("CREATE TEMP VIEW LINES AS SELECT MASTER_REC_ID AS INVOICE, TRACK, QUANTITY FROM DEMO_INVOICE_TABLE "
              "WHERE DELETED = 0 AND MASTER_REC_ID IN (SELECT ID FROM DEMO_INVOICES)");
 }
@@ -329,6 +435,11 @@ class reports {
         changed_.notify_one();
     }
 
+    [[nodiscard]] std::size_t number_of(report what) {
+        const std::lock_guard<std::mutex> lock{mutex_};
+        return count_of(what);
+    }
+
     /// Waits for so many of this report, and says with each look how many there are.
     template <class Watch>
     void wait_for(report what, std::size_t wanted, const Watch& watch) {
@@ -367,6 +478,9 @@ class worker {
         listener_.join();
     }
 
+    /// After a pause.
+    void go_on() { program_.go_on(); }
+
   private:
     child_program program_;
     std::thread listener_;
@@ -391,39 +505,55 @@ class progress {
     bool is_watched_ = is_watched();
 };
 
-/// Has all the invoices saved and returns how long that took.
-std::chrono::duration<double> save_all(const std::vector<invoice_id>& invoices, std::size_t workers,
-                                       const std::string& program, const job& given) {
-    const progress line{given.with_lock ? "with the lock" : "without the lock", invoices.size()};
+struct saved {
+    std::chrono::duration<double> time;
+    std::size_t refused;  // writes with an old token
+};
+
+/// Has all the invoices saved. With `pauses` one of the programs stands still meanwhile, holding the lock, until all
+/// the others are through.
+saved save_all(const std::vector<invoice_id>& invoices, std::size_t workers, const std::string& program, job given) {
+    const progress line{given.lock == "none" ? "without the lock" : "with the lock", invoices.size()};
     const auto say_nothing = [](std::size_t) {};
     share_input(invoices.data(), invoices.size() * sizeof(invoice_id));
 
-    auto closed = gate(given.locks_dir).acquire();
+    auto closed = std::optional{gate(given).acquire()};
     reports said;
     std::list<worker> crew;
-    for (std::size_t i = 0; i < workers; ++i) crew.emplace_back(command(program, given), said);
+    const bool one_pauses = std::exchange(given.pauses, false);
+    for (std::size_t i = 0; i < workers; ++i) {
+        job own = given;
+        own.pauses = one_pauses && i == 0;
+        crew.emplace_back(command(program, own), said);
+    }
     said.wait_for(is_ready, workers, say_nothing);
 
     const auto start = std::chrono::steady_clock::now();
-    closed.release();
-    said.wait_for(has_saved, invoices.size(), [&](std::size_t saved) { line.show(saved); });
+    closed.reset();
+    if (one_pauses) {
+        said.wait_for(is_done, workers - 1, say_nothing);
+        crew.front().go_on();
+    }
+    said.wait_for(has_saved, invoices.size(), [&](std::size_t done) { line.show(done); });
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
     said.wait_for(is_done, workers, say_nothing);
-    return time;
+    return {time, said.number_of(is_refused)};
 }
 
-// ---- the two runs ----
+// ---- the runs ----
 
 struct arguments {
     std::optional<fs::path> db;
     std::size_t workers = 8;
+    std::string etcd;
     bool help = false;
 };
 
-constexpr const char* usage = R"(usage: invoices [--db FILE] [--workers N]
+constexpr const char* usage = R"(usage: invoices [--db FILE] [--workers N] [--etcd URLS]
 
   --db FILE      a database with the tables of Jam.py's demo, of which a copy is used; otherwise one is made up
   --workers N    how many programs save invoices at once, 1 to 64; by default 8
+  --etcd URLS    once more with the lock in an etcd cluster: "http://10.0.0.1:2379,http://10.0.0.2:2379"
 )";
 
 std::size_t to_number_of_workers(const std::string& text) {
@@ -442,12 +572,18 @@ arguments parse(const std::vector<std::string>& words) {
             parsed.db = to_path(given.value());
         } else if (given.name() == "--workers") {
             parsed.workers = to_number_of_workers(given.value());
+        } else if (given.name() == "--etcd") {
+            parsed.etcd = given.value();
         } else if (given.name() == "--help" || given.name() == "-h") {
             given.set(parsed.help);
         } else {
             given.fail();
         }
     }
+#ifndef NAMED_LOCK_HAS_ETCD
+    if (!parsed.etcd.empty()) throw usage_error{"this program was built without etcd"};
+#endif
+    if (!parsed.etcd.empty() && parsed.workers < 2) throw usage_error{"with --etcd there must be two workers"};
     if (const auto others = given.others(); !others.empty())
         throw usage_error{"unexpected argument '" + others[0] + "'"};
     return parsed;
@@ -459,10 +595,10 @@ void print_row(const char* what, std::size_t invoices, const tracks_sold& tracks
               << std::setw(9) << std::fixed << std::setprecision(3) << seconds << std::endl;
 }
 
-int save_twice(const std::string& program, const arguments& wanted) {
+int save_each_way(const std::string& program, const arguments& wanted) {
     notice_signals();
     const temp_dir dir;
-    job given{dir.path() / "shop.sqlite", dir.path() / "locks", false};
+    job given{dir.path() / "shop.sqlite", dir.path() / "locks", "none"};
     database shop{given.db_file};
     set_up(shop, wanted.db);
     const std::vector<invoice_id> invoices = invoices_of(shop);
@@ -471,20 +607,31 @@ int save_twice(const std::string& program, const arguments& wanted) {
     std::cout << invoices.size() << " invoices with " << number_of_lines(shop) << " lines, saved by " << wanted.workers
               << " programs at once\n\n"
               << "                  invoices  tracks expected  tracks counted  wrong tracks  seconds" << std::endl;
-    const auto save = [&](bool with_lock) {
-        shop.run("UPDATE DEMO_TRACKS SET TRACKS_SOLD = NULL");
-        given.with_lock = with_lock;
-        const auto time = save_all(invoices, wanted.workers, program, given);
+    std::size_t refused = 0;
+    const auto save = [&](const char* what, const std::string& lock, bool pauses) {
+        shop.run("UPDATE DEMO_TRACKS SET TRACKS_SOLD = NULL, TOKEN = NULL");
+        given.lock = lock;
+        given.pauses = pauses;
+        const saved result = save_all(invoices, wanted.workers, program, given);
         const tracks_sold tracks = compare(shop);
-        print_row(with_lock ? "with the lock" : "without the lock", invoices.size(), tracks, time.count());
+        print_row(what, invoices.size(), tracks, result.time.count());
+        refused = result.refused;
         return tracks;
     };
-    const tracks_sold without = save(false);
-    const tracks_sold with = save(true);
+    const tracks_sold without = save("without the lock", "none", false);
+    const tracks_sold with = save("with the lock", "file", false);
+    const tracks_sold remote = wanted.etcd.empty() ? tracks_sold{} : save("with etcd's", wanted.etcd, true);
 
     std::cout << "\nWithout the lock " << without.expected - without.counted << " of " << without.expected
               << " sold tracks were lost, with it " << with.expected - with.counted << ".\n";
-    if (with.wrong_tracks == 0) return 0;
+    if (!wanted.etcd.empty()) {
+        std::cout << "With etcd's " << remote.expected - remote.counted
+                  << ": one program stood still until its lock was lost and others had saved; of its writes the token "
+                     "kept out "
+                  << refused << ".\n";
+        if (refused == 0) throw std::runtime_error{"the write with an old token was not refused"};
+    }
+    if (with.wrong_tracks == 0 && remote.wrong_tracks == 0) return 0;
     std::cerr << "invoices: updates were lost although every save held the lock\n";
     return 1;
 }
@@ -496,7 +643,7 @@ int main(int argc, char** argv) {
         const std::vector<std::string> words = start(argc, argv);
         if (is_worker(words)) return work(job_of(words));
         const arguments wanted = parse(words);
-        if (!wanted.help) return save_twice(words.at(0), wanted);
+        if (!wanted.help) return save_each_way(words.at(0), wanted);
         std::cout << usage;
         return 0;
     } catch (const interrupted& e) {  // cleaned up; now end as whoever sent the signal expects

@@ -4,6 +4,7 @@
 // What the examples exclusive and invoices need of the system beside the lock.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <memory>
@@ -14,6 +15,7 @@
 inline constexpr int exit_usage = 64;
 inline constexpr int exit_lock_unusable = 71;
 inline constexpr int exit_timeout = 75;
+inline constexpr int exit_lost = 76;
 inline constexpr int exit_cannot_run = 126;
 inline constexpr int exit_not_found = 127;
 inline constexpr int exit_signal = 128;  // plus the number of the signal
@@ -36,6 +38,30 @@ void take_the_name_of(const std::vector<std::string>& command);
 /// Runs the command as a child and returns the exit status that stands for its end.
 int run(const std::vector<std::string>& command);
 
+#ifndef _WIN32
+void set_environment(const std::string& name, const std::string& value);
+
+/// As run(), but another thread may have the command ended meanwhile: by SIGTERM, and by SIGKILL after the grace.
+class killable_command {
+  public:
+    killable_command(const std::vector<std::string>& command, std::chrono::duration<double> grace);
+    killable_command(const killable_command&) = delete;
+    killable_command& operator=(const killable_command&) = delete;
+    ~killable_command();
+
+    /// Its exit status, or what stands for its end.
+    int wait();
+
+    /// Returns at once.
+    void end_soon();
+    [[nodiscard]] bool was_told_to_end() const;
+
+  private:
+    struct parts;
+    std::unique_ptr<parts> parts_;
+};
+#endif
+
 /// Makes these bytes the standard input of the children that are started from now on. All read from the same place: what
 /// one has read none of the others gets.
 void share_input(const void* bytes, std::size_t size);
@@ -55,6 +81,9 @@ class child_program {
     int next_printed();
 
     void kill();
+
+    /// If it has stopped itself; not on Windows.
+    void go_on();
 
   private:
     struct parts;

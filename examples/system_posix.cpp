@@ -2,15 +2,19 @@
 // Copyright (c) 2026 The named_lock authors
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <iostream>
+#include <mutex>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -101,33 +105,114 @@ void take_the_name_of(const std::vector<std::string>& command) {
 #endif
 }
 
-// Signals are held back while there is no child yet, and when its pid may be another process's.
+namespace {
+
+/// A command that runs: the signals that somebody sends to us go on to it. They are held back while there is no child
+/// yet, and when its pid may be another process's.
+class running_command {
+  public:
+    explicit running_command(const std::vector<std::string>& command) {
+        constexpr std::array passed_on{SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+        sigset_t before;
+        sigemptyset(&held_back_);
+        for (const int signal : passed_on) sigaddset(&held_back_, signal);
+        pthread_sigmask(SIG_BLOCK, &held_back_, &before);
+        std::signal(SIGCHLD, SIG_DFL);  // whoever ignored it would take the exit status from us
+
+        pid_ = fork();
+        if (pid_ == -1) fail(errno, "cannot start the command");
+        if (pid_ == 0) {
+            pthread_sigmask(SIG_SETMASK, &before, nullptr);
+            become(command);
+        }
+        command_pid = pid_;
+        for (const int signal : passed_on) handle_unless_ignored(signal);
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+
+    void signal(int number) const { ::kill(pid_, number); }
+
+    /// Until it has ended; its pid stays its own until status().
+    void wait_for_end() const {
+        siginfo_t ended{};
+        while (waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT) == -1 && errno == EINTR) {
+        }
+    }
+
+    [[nodiscard]] int status() const {
+        pthread_sigmask(SIG_BLOCK, &held_back_, nullptr);
+        int status = 0;
+        waitpid(pid_, &status, 0);
+        return WIFSIGNALED(status) ? exit_signal + WTERMSIG(status) : WEXITSTATUS(status);
+    }
+
+  private:
+    pid_t pid_ = -1;
+    sigset_t held_back_{};
+};
+
+}  // namespace
+
 int run(const std::vector<std::string>& command) {
-    constexpr std::array passed_on{SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
-    sigset_t held_back;
-    sigset_t before;
-    sigemptyset(&held_back);
-    for (const int signal : passed_on) sigaddset(&held_back, signal);
-    sigprocmask(SIG_BLOCK, &held_back, &before);
-    std::signal(SIGCHLD, SIG_DFL);  // whoever ignored it would take the exit status from us
+    const running_command child{command};
+    child.wait_for_end();
+    return child.status();
+}
 
-    const pid_t pid = fork();
-    if (pid == -1) fail(errno, "cannot start the command");
-    if (pid == 0) {
-        sigprocmask(SIG_SETMASK, &before, nullptr);
-        become(command);
-    }
-    command_pid = pid;
-    for (const int signal : passed_on) handle_unless_ignored(signal);
-    sigprocmask(SIG_SETMASK, &before, nullptr);
+void set_environment(const std::string& name, const std::string& value) {
+    if (setenv(name.c_str(), value.c_str(), 1) != 0) fail(errno, "setenv");
+}
 
-    siginfo_t ended{};
-    while (waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED | WNOWAIT) == -1 && errno == EINTR) {
+struct killable_command::parts {
+    running_command child;
+    std::chrono::duration<double> grace;
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool shall_end = false;
+    bool has_ended = false;
+    std::thread killer;
+};
+
+killable_command::killable_command(const std::vector<std::string>& command, std::chrono::duration<double> grace)
+    : parts_{new parts{running_command{command}, grace, {}, {}, false, false, {}}} {
+    parts_->killer = std::thread{[&p = *parts_] {
+        std::unique_lock lock{p.mutex};
+        p.changed.wait(lock, [&] { return p.shall_end || p.has_ended; });
+        if (p.has_ended) return;
+        p.child.signal(SIGTERM);
+        p.child.signal(SIGCONT);  // one that is stopped would not see it
+        if (!p.changed.wait_for(lock, p.grace, [&] { return p.has_ended; })) p.child.signal(SIGKILL);
+    }};
+}
+
+killable_command::~killable_command() {
+    {
+        const std::scoped_lock lock{parts_->mutex};
+        parts_->has_ended = true;
+        parts_->changed.notify_all();
     }
-    sigprocmask(SIG_BLOCK, &held_back, nullptr);
-    int status = 0;
-    waitpid(pid, &status, 0);
-    return WIFSIGNALED(status) ? exit_signal + WTERMSIG(status) : WEXITSTATUS(status);
+    parts_->killer.join();
+}
+
+int killable_command::wait() {
+    parts_->child.wait_for_end();
+    {
+        const std::scoped_lock lock{parts_->mutex};
+        parts_->has_ended = true;  // from here on nobody sends it a signal
+        parts_->changed.notify_all();
+    }
+    return parts_->child.status();
+}
+
+void killable_command::end_soon() {
+    const std::scoped_lock lock{parts_->mutex};
+    parts_->shall_end = true;
+    parts_->changed.notify_all();
+}
+
+bool killable_command::was_told_to_end() const {
+    const std::scoped_lock lock{parts_->mutex};
+    return parts_->shall_end;
 }
 
 void share_input(const void* bytes, std::size_t size) {
@@ -175,3 +260,5 @@ child_program::~child_program() {
 int child_program::next_printed() { return std::fgetc(parts_->printed); }
 
 void child_program::kill() { ::kill(parts_->pid, SIGKILL); }
+
+void child_program::go_on() { ::kill(parts_->pid, SIGCONT); }

@@ -171,3 +171,5 @@ int child_program::next_printed() {
 }
 
 void child_program::kill() { TerminateProcess(parts_->process, 1); }
+
+void child_program::go_on() {}
