@@ -73,7 +73,7 @@ install_missing() {
 
 if [ "$install" = yes ]; then
     if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
-        install_missing cmake ninja-build "$compiler" catch2 libsqlite3-dev sqlite3 util-linux \
+        install_missing cmake ninja-build "$compiler" catch2 libsqlite3-dev sqlite3 util-linux btrfs-progs \
             python3 python3-filelock python3-portalocker
         if [ "$compiler" = clang ]; then  # its sanitizers are a package named after the version it depends on
             version=$(dpkg-query -W -f '${Depends}' clang | sed -n 's/.*clang-\([0-9][0-9]*\).*/\1/p')

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 The named_lock authors
 //
-// What is said to etcd and what it answers. The answers were recorded: from 3.4.23 and 3.5.16, unless a line says that
-// it is made up after the documents of another version.
+// What is said to etcd and what it answers. The answers have the shapes that were measured with 3.4.23 or that the documents
+// of other versions show.
 #include "support/catch.hpp"
 
 #include <string>
