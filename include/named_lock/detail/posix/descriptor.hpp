@@ -133,10 +133,13 @@ class descriptor_table {
             return fd_.load() == free && fd_.compare_exchange_strong(nobody, claimed);
         }
         void clear() noexcept { fd_.store(free); }
+        /// The number is another descriptor's now: also of ours, so that the brand alone would not tell.
+        void expire(int fd) noexcept { fd_.compare_exchange_strong(fd, expired); }
 
         /// Whether it is still what was written down, and no other file has its number.
         [[nodiscard]] bool is_ours() const noexcept {
-            return !is_branded_.load() || ::fcntl(fd_.load(), get_signal) == our_brand;
+            const int fd = fd_.load();
+            return fd >= 0 && (!is_branded_.load() || ::fcntl(fd, get_signal) == our_brand);
         }
         [[nodiscard]] bool is_branded() const noexcept { return is_branded_.load(); }
         void close_in_child() noexcept {
@@ -147,6 +150,7 @@ class descriptor_table {
       private:
         static constexpr int free = -1;
         static constexpr int claimed = -2;
+        static constexpr int expired = -3;
 
         std::atomic<int> fd_{free};
         std::atomic<bool> is_branded_{false};
@@ -160,6 +164,15 @@ class descriptor_table {
                 if (!e.claim()) continue;
                 latest_.store(b);
                 return &e;
+            }
+        }
+    }
+
+    /// `fd` was given out anew, to the one who has that entry: whoever had it before has lost it to the program.
+    void expire_others(const entry& newest, int fd) noexcept {
+        for (block* b = &first_; b != nullptr; b = b->next.load()) {
+            for (entry& e : b->entries) {
+                if (&e != &newest) e.expire(fd);
             }
         }
     }
@@ -285,6 +298,7 @@ class descriptor {
             return result;
         }
         result.entry_->write(fd, brand(fd));
+        process_descriptors.expire_others(*result.entry_, fd);
         result.fd_ = fd;
         result.generation_ = fork_generation();
         return result;
