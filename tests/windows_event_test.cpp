@@ -127,6 +127,8 @@ TEST_CASE("the mark of a writer counts also where it may not be opened") {
 
 TEST_CASE("a watch that nobody uses has no handle, and may be used again") {
     const made_file file;
+    // Wine opens the directory of all named events with the first one, and keeps it.
+    (void)detail::create_event(event_name::of_release(file.identity()));
     const int before = handles();
     auto watch = watch_on(file.path());
     CHECK(handles() > before);

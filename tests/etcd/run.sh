@@ -125,7 +125,8 @@ build() {
     cmake -S . -B "$directory" -G Ninja --log-level=WARNING -DCMAKE_BUILD_TYPE=Debug -DNAMED_LOCK_WERROR=ON \
         -DNAMED_LOCK_INTEROP_TESTS=OFF -DNAMED_LOCK_ETCD=ON -DNAMED_LOCK_ETCD_TESTS=ON "$@"
     # shellcheck disable=SC2086  # a list of words
-    $launch cmake --build "$directory" --target $targets -j "$(nproc)" | tail -n 1
+    $launch cmake --build "$directory" --target $targets -j "$(nproc)" >"$work/build.log" 2>&1 ||
+        { cat "$work/build.log"; fail "cannot build $directory"; }
 }
 
 # run_tests DIRECTORY CTEST-ARGUMENTS : nothing may be skipped but what may
