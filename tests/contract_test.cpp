@@ -215,12 +215,16 @@ TEST_CASE("lock_options have the documented defaults") {
     CHECK(options.method == nlock::lock_method::flock);
     CHECK(options.reentrant);
     CHECK_FALSE(options.on_wait);
+    CHECK(options.courtesy == 2s);
+    CHECK(options.keep_open);
 }
 
 TEST_CASE("lock_options can be listed in the documented order") {
     const lock_options options{
-        "dir", 1s, 2ms, fs::perms::owner_read, nlock::lock_method::fcntl, false, [](const nlock::lock_wait&) {}};
-    const auto& [locks_dir, timeout, poll_interval, permissions, method, reentrant, on_wait] = options;
+        "dir", 1s,   2ms, fs::perms::owner_read, nlock::lock_method::fcntl, false, [](const nlock::lock_wait&) {},
+        3s,    false};
+    const auto& [locks_dir, timeout, poll_interval, permissions, method, reentrant, on_wait, courtesy, keep_open] =
+        options;
     CHECK(locks_dir == "dir");
     CHECK(timeout == 1s);
     CHECK(poll_interval == 2ms);
@@ -228,6 +232,8 @@ TEST_CASE("lock_options can be listed in the documented order") {
     CHECK(method == nlock::lock_method::fcntl);
     CHECK_FALSE(reentrant);
     CHECK(on_wait);
+    CHECK(courtesy == 3s);
+    CHECK_FALSE(keep_open);
 }
 
 TEST_CASE("lock_holder and lock_wait can be listed in the documented order") {

@@ -150,6 +150,8 @@ std::vector<std::string> open_files(const worker& w) {
 }
 
 void check_fails(worker& w, const std::string& name, const failure& expected) {
+    w.tell("keep_open 0");
+    CHECK(w.ask("try " + name) == expected.answer());  // which closes the file of the lock before
     const auto before = open_files(w);
     for (const char* how : {"acquire -1 ", "acquire 3600000 ", "try ", "acquire_shared -1 ", "try_shared "}) {
         CHECK(w.ask(how + name) == expected.answer());

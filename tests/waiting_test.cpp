@@ -30,6 +30,7 @@
 #include "support/counter_file.hpp"
 #include "support/others.hpp"
 #include "support/proc.hpp"
+#include "support/replaced_calls.hpp"
 #include "support/safety_net.hpp"
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
@@ -119,7 +120,7 @@ TEST_CASE("no wake-up is lost in thousands of hand-offs, however the waiter wait
         holder.tell("acquire -1 x");
         waiter.let_wait(how);
         // Somewhere between on_wait and its sleep, or asleep: the release comes at any of these moments.
-        if (i % 4 == 0) REQUIRE(gets_to_watch(waiter.pid()));
+        if (i % 4 == 0) REQUIRE(gets_to_wait(waiter.pid()));
         if (i % 8 == 0) REQUIRE(waiter.is_silent(1ms));
         holder.tell("release_after " + std::to_string(i % 50));
         REQUIRE(waiter.read_line() == "ok");
@@ -138,7 +139,7 @@ TEST_CASE("no wake-up is lost if the release comes right before the waiter begin
     foreign_hold foreign{lock};
     bool was_released = false;
     task waiter{[&] {
-        const cut_net no_net;
+        const cut_net no_net{net_but_quick_attempts};
         (is_asleep_next ? before_sleeping : before_watching) = [&] {
             foreign.release();
             was_released = true;
@@ -401,7 +402,7 @@ TEST_CASE("a thread whose turn it is to watch is replaced by the next one when i
     foreign_hold foreign{lock};
     std::stop_source stop;
     task first{[&] {
-        const cut_net no_net;
+        const cut_net no_net{net_but_quick_attempts};
         return static_cast<bool>(lock.try_acquire(stop.get_token(), 1h));
     }};
     REQUIRE(gets_to_watch(::getpid()));
@@ -556,7 +557,6 @@ TEST_CASE("of all threads that wait for a name only one waits on the system") {
     named_lock other{"y", options};
     foreign_hold foreign{lock};
     foreign_hold other_foreign{other};
-    const std::size_t kept = inotify_instances_of(::getpid());
     std::list<task<bool>> threads;
     for (int i = 0; i < 4; ++i) {
         threads.emplace_back([&] { return static_cast<bool>(lock.acquire()); });
@@ -572,46 +572,38 @@ TEST_CASE("of all threads that wait for a name only one waits on the system") {
         const auto open_on = [&](const named_lock& l) {
             return std::count(files.begin(), files.end(), l.path().string());
         };
-        return open_on(lock) == 2 && open_on(other) == 2;  // the holder's and the waiter's
+        return open_on(lock) <= 3 && open_on(other) <= 3;  // the holder's, the waiter's, and one that stays open
     }));
-    CHECK(inotify_instances_of(::getpid()) == (std::max)(kept, std::size_t{2}));
+    CHECK(inotify_instances_of(::getpid()) == 1);
     foreign.release();
     other_foreign.release();
     for (auto& thread : threads) CHECK(thread.get());
 }
 
 TEST_CASE("a writer behind which readers of its process do not wait any longer leaves the system to them") {
-    SKIP_WITHOUT_INOTIFY();
     temp_dir dir;
-    named_lock lock{"x", options_in(dir)};
+    auto options = options_in(dir);
+    options.courtesy = 50ms;
+    named_lock lock{"x", options};
     foreign_hold foreign{lock};
     // Open all the time: to close it would wake whoever watches it.
     const auto file = nlock::detail::open_lock_file(lock.path(), std::nullopt);
-    const auto writer_is_marked = [&] { return nlock::detail::has_waiting_writer(file, nlock::lock_method::flock); };
+    const auto first_in_line = [&](nlock::detail::lock_kind kind) {
+        return becomes_true([&] {
+            const auto view = nlock::detail::look_at_line(file);
+            return view.shows_waiter() && view.place.kind == kind;
+        });
+    };
     task writer{[&] { return static_cast<bool>(lock.acquire()); }};
-    REQUIRE(gets_to_watch(::getpid()));
-    REQUIRE(becomes_true(writer_is_marked));
+    REQUIRE(first_in_line(nlock::detail::lock_kind::exclusive));
     task reader{[&] { return static_cast<bool>(lock.acquire_shared()); }};
-    CHECK(becomes_true([&] { return !writer_is_marked(); }));
-    CHECK(gets_to_watch(::getpid()));
-    CHECK(becomes_true([&] { return descriptors_on(lock.path(), ::getpid()) == 3; }));  // the two here, the reader's
+    CHECK(first_in_line(nlock::detail::lock_kind::shared));
+    CHECK(becomes_true([&] {  // the two here, the reader's, and one that stays open
+        return descriptors_on(lock.path(), ::getpid()) <= 4;
+    }));
     foreign.release();
     CHECK(reader.get());
     CHECK(writer.get());
-}
-
-TEST_CASE("what a crowd has left behind lets no waiter rest longer than its poll interval, and shrinks") {
-    nlock::detail::backoff short_poll{1ms, 8ms};
-    CHECK(short_poll.next_rest() <= 1ms);
-    auto first = std::chrono::nanoseconds{8ms};
-    for (int i = 0; i < 10; ++i) {  // waiters that are woken in vain once
-        nlock::detail::backoff next{50ms, first};
-        (void)next.next_rest();
-        CHECK(next.first_rest() < first);
-        first = next.first_rest();
-        if (first == nlock::detail::backoff::shortest) break;
-    }
-    CHECK(first == nlock::detail::backoff::shortest);
 }
 
 TEST_CASE("waits one after the other use the same few descriptors, and leave no watch behind") {
@@ -634,7 +626,7 @@ TEST_CASE("waits one after the other use the same few descriptors, and leave no 
     }
     CHECK(files_of(::getpid()).size() == files);
     CHECK(inotify_instances_of(::getpid()) == instances);  // to close one would take milliseconds
-    CHECK(descriptors_on(lock.path(), ::getpid()) == 0);
+    CHECK(descriptors_on(lock.path(), ::getpid()) == 1);   // it stays open
 }
 
 TEST_CASE("waits that end with a time-out leave no descriptor and no watch behind") {

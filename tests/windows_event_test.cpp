@@ -42,15 +42,15 @@ class made_file {
 
 detail::lock_file held(const fs::path& path) {
     detail::lock_file file;
-    file.open(path, {});
-    REQUIRE(file.try_lock(detail::lock_kind::exclusive, lock_method::flock, path));
+    file.open(path, {}, lock_method::flock);
+    REQUIRE(file.try_lock(detail::lock_kind::exclusive, path));
     return file;
 }
 
 detail::kept_watch watch_on(const fs::path& path) {
     auto watch = detail::release_watch::open();
     REQUIRE(watch != nullptr);
-    REQUIRE(watch->watch(path));
+    REQUIRE(watch->watch(detail::file_handle{}, path));
     return watch;
 }
 
@@ -71,13 +71,13 @@ handle opened_alone(const fs::path& path) {
 
 }  // namespace
 
-TEST_CASE("a waiter that took a turn while it rested, and leaves, passes it on") {
+TEST_CASE("a waiter that took a turn, and leaves, passes it on") {
     const made_file file;
     detail::lock_file holder = held(file.path());
     auto leaves = watch_on(file.path());
     auto other = watch_on(file.path());
     holder.close();
-    CHECK(leaves->rest(1ms) == detail::watch_event::none);
+    CHECK(leaves->wait(10s) == detail::watch_event::hint);
     leaves->unwatch();
     CHECK(other->wait(10s) == detail::watch_event::hint);
 }
@@ -111,7 +111,7 @@ TEST_CASE("everybody may wait for an event and set it, and nobody do more") {
 
 TEST_CASE("the mark of a writer counts also where it may not be opened") {
     const made_file file;
-    CHECK_FALSE(detail::has_waiting_writer(file.handle(), lock_method::flock));
+    CHECK_FALSE(detail::has_waiting_writer(file.handle()));
     ACL nobody{};
     SECURITY_DESCRIPTOR descriptor{};
     REQUIRE(InitializeAcl(&nobody, sizeof nobody, ACL_REVISION) != 0);
@@ -122,7 +122,7 @@ TEST_CASE("the mark of a writer counts also where it may not be opened") {
     const handle of_another_user{CreateEventW(&security, FALSE, FALSE, name.get())};
     REQUIRE(of_another_user);
     REQUIRE_FALSE(handle{OpenEventW(EVENT_MODIFY_STATE, FALSE, name.get())});
-    CHECK(detail::has_waiting_writer(file.handle(), lock_method::flock));
+    CHECK(detail::has_waiting_writer(file.handle()));
 }
 
 TEST_CASE("a watch that nobody uses has no handle, and may be used again") {
@@ -134,7 +134,7 @@ TEST_CASE("a watch that nobody uses has no handle, and may be used again") {
     CHECK(handles() > before);
     watch->unwatch();
     CHECK(handles() == before);
-    REQUIRE(watch->watch(file.path()));
+    REQUIRE(watch->watch(detail::file_handle{}, file.path()));
     watch->interrupt();
     CHECK(watch->wait(10s) == detail::watch_event::hint);
 }
@@ -148,9 +148,9 @@ TEST_CASE("a file out of reach cannot be watched, and is watched within it") {
         { const auto made = detail::open_lock_file(path); }
         const handle alone = opened_alone(path);
         REQUIRE(alone);
-        CHECK_FALSE(watch->watch(path));
+        CHECK_FALSE(watch->watch(detail::file_handle{}, path));
     }
-    CHECK(watch->watch(file.path()));
+    CHECK(watch->watch(detail::file_handle{}, file.path()));
 }
 
 TEST_CASE("a waiter notices soon that the file comes within reach, however rarely it polls") {

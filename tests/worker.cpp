@@ -17,6 +17,7 @@
 #include <named_lock/named_lock.hpp>
 
 #include "support/counter_file.hpp"
+#include "support/replaced_calls.hpp"
 #include "support/safety_net.hpp"
 #include "support/worker_command.hpp"
 #include "support/worker_protocol.hpp"
@@ -113,6 +114,8 @@ const worker_commands commands{
          return change_options([&] { options.method = a.word() == "fcntl" ? lock_method::fcntl : lock_method::flock; }),
                 "ok";
      }},
+    {"courtesy", [](arguments a) { return change_options([&] { options.courtesy = 1ms * a.number(); }), "ok"; }},
+    {"keep_open", [](arguments a) { return change_options([&] { options.keep_open = a.number() != 0; }), "ok"; }},
     {"reentrant", [](arguments a) { return change_options([&] { options.reentrant = a.number() != 0; }), "ok"; }},
 
     {"holds", [](const arguments&) { return count_holds(); }},

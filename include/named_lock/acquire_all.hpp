@@ -49,7 +49,7 @@ struct group_acquisition {
             try {
                 guards[i] = locks[i].acquire(deadline{start, timeout}.remaining());
             } catch (const lock_timeout& e) {  // what the caller asked for, not what was left of it
-                throw lock_timeout{locks[i].name(), e.path(), timeout, e.holders()};
+                throw lock_timeout{locks[i].name(), e.path(), timeout, e.holders(), held_by::unknown, e.others_wait()};
             }
         }
         return guards;

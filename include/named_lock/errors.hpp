@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -52,18 +53,24 @@ class lock_error : public std::system_error {
 class lock_timeout : public lock_error {
   public:
     lock_timeout(std::string_view name, const std::filesystem::path& path, std::chrono::nanoseconds timeout,
-                 std::vector<lock_holder> holders, detail::held_by known = detail::held_by::unknown)
+                 std::vector<lock_holder> holders, detail::held_by known = detail::held_by::unknown,
+                 std::size_t others_wait = 0)
         : lock_error{std::make_error_code(std::errc::timed_out), path,
-                     detail::timeout_message(name, path, timeout, holders, known), holders},
-          timeout_{timeout} {}
+                     detail::timeout_message(name, path, timeout, holders, known, others_wait), holders},
+          timeout_{timeout},
+          others_wait_{others_wait} {}
 
     [[nodiscard]] std::chrono::nanoseconds timeout() const noexcept { return timeout_; }
 
     /// Who held it when the time ran out; empty when the system could not tell.
     [[nodiscard]] const std::vector<lock_holder>& holders() const noexcept { return seen_holders(); }
 
+    /// How many others waited for it then, as far as the system tells.
+    [[nodiscard]] std::size_t others_wait() const noexcept { return others_wait_; }
+
   private:
     std::chrono::nanoseconds timeout_;
+    std::size_t others_wait_;
 };
 
 /// A stop request ended the acquisition. code() == std::errc::operation_canceled.

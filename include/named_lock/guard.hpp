@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include <named_lock/detail/lock_registry.hpp>  // which completes lock_state
 #include <named_lock/detail/lock_state.hpp>
 
 namespace nlock {

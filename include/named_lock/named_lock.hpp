@@ -65,8 +65,9 @@ struct group_acquisition;
 /// the same lock: a thread that holds it enters again through any of them, at the price of a counter; other threads
 /// wait. Meets Lockable, TimedLockable and SharedTimedLockable of the standard.
 ///
-/// Thread safety: every member function may be called by any thread on any object at any time, because all state that
-/// changes lies behind the mutex of the path.
+/// Thread safety: every member function but the assignment may be called by any thread on any object at any time, because
+/// all state that changes lies behind the mutex of the path. An object may also be assigned to while acquisitions wait
+/// through it, on_wait included: they go on with the lock and the options that it had when they were called.
 ///
 /// Errors: acquiring throws lock_timeout, lock_cancelled, or lock_error for what is not contention; all but the
 /// constructors, name(), path() and timeout() may throw std::bad_alloc. Nothing is held after a throw.
@@ -159,11 +160,11 @@ class named_lock {
 
     /// As acquire(), without a guard: unlock() must follow, through any object of this path. Until then it is held, even
     /// if all these objects go.
-    void lock() { (void)take_or_throw(exclusive, timeout(), detail::given_up_by::unlock, nullptr); }
+    void lock() { lock_as(exclusive); }
     [[nodiscard]] bool try_lock() { return take(exclusive, one_attempt); }
     template <class Rep, class Period>
     [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> timeout) {
-        return take(exclusive, detail::to_timeout(timeout));
+        return take(exclusive, detail::to_standard_timeout(timeout));
     }
     template <class Clock, class Duration>
     [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> time) {
@@ -173,11 +174,11 @@ class named_lock {
     /// has none.
     void unlock() { give_up(exclusive); }
 
-    void lock_shared() { (void)take_or_throw(shared, timeout(), detail::given_up_by::unlock, nullptr); }
+    void lock_shared() { lock_as(shared); }
     [[nodiscard]] bool try_lock_shared() { return take(shared, one_attempt); }
     template <class Rep, class Period>
     [[nodiscard]] bool try_lock_shared_for(std::chrono::duration<Rep, Period> timeout) {
-        return take(shared, detail::to_timeout(timeout));
+        return take(shared, detail::to_standard_timeout(timeout));
     }
     template <class Clock, class Duration>
     [[nodiscard]] bool try_lock_shared_until(std::chrono::time_point<Clock, Duration> time) {
@@ -196,7 +197,10 @@ class named_lock {
     [[nodiscard]] bool is_locked() const { return lock_count() != 0; }
     [[nodiscard]] std::size_t lock_count() const { return state_->count(owner()); }
     /// The processes that hold it now; empty when nobody does or when it cannot be told. A hint: see lock_holder.
-    [[nodiscard]] std::vector<lock_holder> holders() const { return detail::holders_of(path(), options_->method); }
+    [[nodiscard]] std::vector<lock_holder> holders() const { return party().holders; }
+    /// The processes that wait for it on this machine, first in line first; empty when nobody does or when it cannot be
+    /// told. A hint: see lock_waiter.
+    [[nodiscard]] std::vector<lock_waiter> waiters() const { return party().waiters; }
 
   private:
     struct attempt {
@@ -222,6 +226,13 @@ class named_lock {
         return options_->reentrant ? detail::this_thread_id() : detail::no_thread;
     }
 
+    [[nodiscard]] detail::lock_party party() const {
+        const auto state = state_;  // as in release()
+        return detail::party_at(state->path(), options_->method);
+    }
+
+    // What waits does so through a copy of the object: on_wait or another thread may assign to the object meanwhile.
+
     attempt take(detail::lock_kind kind, std::chrono::nanoseconds timeout, detail::given_up_by end,
                  const detail::stop_signal* stop, bool has_told = false) {
         const detail::request request{kind, end, timeout, *options_, owner(), stop, has_told};
@@ -234,33 +245,43 @@ class named_lock {
                                  const detail::stop_signal* stop) {
         const auto [outcome, hold] = take(kind, timeout, end, stop);
         if (outcome == detail::outcome::cancelled) throw lock_cancelled{name(), path()};
-        if (outcome == detail::outcome::timed_out) throw lock_timeout{name(), path(), timeout, holders()};
+        if (outcome == detail::outcome::timed_out) {
+            auto [holders, waiters] = party();
+            throw lock_timeout{name(), path(), timeout, std::move(holders), detail::held_by::unknown, waiters.size()};
+        }
         return hold;
+    }
+
+    void lock_as(detail::lock_kind kind) {
+        (void)named_lock{*this}.take_or_throw(kind, timeout(), detail::given_up_by::unlock, nullptr);
     }
 
     bool take(detail::lock_kind kind, std::chrono::nanoseconds timeout, bool has_told = false) {
         const auto end = detail::given_up_by::unlock;
-        return take(kind, timeout, end, nullptr, has_told).outcome == detail::outcome::acquired;
+        return named_lock{*this}.take(kind, timeout, end, nullptr, has_told).outcome == detail::outcome::acquired;
     }
 
     template <class Clock, class Duration>
     bool take_until(detail::lock_kind kind, std::chrono::time_point<Clock, Duration> time) {
+        named_lock self{*this};
         for (bool again = false;; again = true) {  // if the clock was set back meanwhile
             const std::chrono::nanoseconds left = detail::time_until(time);
-            if (take(kind, left, again)) return true;
+            if (self.take(kind, left, again)) return true;
             if (left == std::chrono::nanoseconds::zero()) return false;
         }
     }
 
     guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout) {
-        return {state_, take_or_throw(kind, timeout, detail::given_up_by::guard, nullptr)};
+        named_lock self{*this};
+        return std::move(self).guard_of(self.take_or_throw(kind, timeout, detail::given_up_by::guard, nullptr));
     }
 
     guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout) {
-        return guard_of(take(kind, timeout, detail::given_up_by::guard, nullptr).hold);
+        named_lock self{*this};
+        return std::move(self).guard_of(self.take(kind, timeout, detail::given_up_by::guard, nullptr).hold);
     }
 
-    guard guard_of(detail::ticket hold) const { return hold == 0 ? guard{} : guard{state_, hold}; }
+    guard guard_of(detail::ticket hold) && { return hold == 0 ? guard{} : guard{std::move(state_), hold}; }
 
 #if defined(__cpp_lib_jthread)
     /// Calls `take` with a signal that a stop request raises, waking the waiter.
@@ -277,14 +298,16 @@ class named_lock {
     }
 
     guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const std::stop_token& stop) {
-        return {state_, stoppable(stop, [&](const detail::stop_signal* signal) {
-                    return take_or_throw(kind, timeout, detail::given_up_by::guard, signal);
-                })};
+        named_lock self{*this};
+        return std::move(self).guard_of(self.stoppable(stop, [&](const detail::stop_signal* signal) {
+            return self.take_or_throw(kind, timeout, detail::given_up_by::guard, signal);
+        }));
     }
 
     guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const std::stop_token& stop) {
-        return guard_of(stoppable(stop, [&](const detail::stop_signal* signal) {
-            return take(kind, timeout, detail::given_up_by::guard, signal).hold;
+        named_lock self{*this};
+        return std::move(self).guard_of(self.stoppable(stop, [&](const detail::stop_signal* signal) {
+            return self.take(kind, timeout, detail::given_up_by::guard, signal).hold;
         }));
     }
 #endif
@@ -292,7 +315,7 @@ class named_lock {
     void give_up(detail::lock_kind kind) {
         const auto state = state_;  // as in release()
         if (state->give_up_kind(owner(), kind)) return;
-        throw lock_error{std::errc::operation_not_permitted, kind == shared ? "unlock_shared" : "unlock", path(),
+        throw lock_error{std::errc::operation_not_permitted, kind == shared ? "unlock_shared" : "unlock", state->path(),
                          "the calling thread does not hold it so"};
     }
 

@@ -24,6 +24,15 @@ struct lock_holder {
     std::string process = {};  ///< short name as the system gives it ("report"), may be empty
 };
 
+/// A process that waits for a lock, as far as the system tells: on Linux each that stands in line for it, by the thread whose
+/// turn is next. A hint, as lock_holder.
+struct lock_waiter {
+    std::int64_t pid;
+    std::string process;
+    std::chrono::nanoseconds waited;  ///< since it asked for the lock
+    bool shared;
+};
+
 /// What on_wait is told. Valid during the call only.
 struct lock_wait {
     const std::filesystem::path& path;
@@ -54,6 +63,14 @@ struct lock_options {
     bool reentrant = true;
     /// Called once by an acquisition that has to wait, in its thread, before it sleeps. What it throws leaves acquire.
     std::function<void(const lock_wait&)> on_wait = {};
+    /// For how long a reader (acquire_shared and its kin) lets a writer that came before it go first while others hold
+    /// the lock shared; after that it joins them. Zero: not at all. A holder may be waiting for that very reader, as a build
+    /// tool that starts itself: it then waits as long for nothing. try_acquire_shared() comes back empty instead.
+    std::chrono::nanoseconds courtesy = std::chrono::seconds{2};
+    /// Whether the lock file may stay open between two acquisitions, which then cost half. Only on local file systems
+    /// of Linux, with lock_method::flock; at most 16 such files in a process, the latest ones. An open file keeps its file
+    /// system from being unmounted.
+    bool keep_open = true;
 };
 
 }  // namespace nlock

@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -83,6 +84,33 @@ bool becomes_true(Condition what) {
 /// Until it sleeps, or is about to, in `count` waits for other programs.
 inline bool gets_to_watch(pid_t pid, std::size_t count = 1) {
     return becomes_true([&] { return watches_of(pid) == count; });
+}
+
+/// In how many lines it stands, as the marks of its open files tell (see detail/linux/line.hpp). Not by /proc/locks: while
+/// that is read, locks that come and go elsewhere make others appear twice or not at all.
+inline std::size_t marks_of(pid_t pid) {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator{proc_dir(pid) / "fdinfo"}) {
+        std::ifstream info{entry.path()};
+        for (std::string line; std::getline(info, line);) {
+            std::istringstream words{line};
+            std::string lock, number, type, advisory, access, owner, file;
+            unsigned long long start = 0;
+            words >> lock >> number >> type >> advisory >> access >> owner >> file >> start;
+            if (lock == "lock:" && type == "OFDLCK" && start >= 1ull << 62) ++count;
+        }
+    }
+    return count;
+}
+
+/// Until it stands in line, or is about to.
+inline bool gets_in_line(pid_t pid) {
+    return becomes_true([&] { return marks_of(pid) == 1; });
+}
+
+/// Until it stands in line, or watches the file, and is about to sleep.
+inline bool gets_to_wait(pid_t pid) {
+    return becomes_true([&] { return marks_of(pid) != 0 || watches_of(pid) == 1; });
 }
 
 /// Whether this user has an inotify instance left (fs.inotify.max_user_instances), and the system has any.

@@ -4,23 +4,12 @@
 // Cuts the safety net of waiters: while a thread sleeps until a release is reported, it no longer wakes up by itself to
 // look whether the report was lost. A lost one is a hang then, and seen, where it would otherwise be a short delay.
 //
-// To be included by one source file of a program, because it replaces functions of the C library there.
+// One source file of the program includes replaced_calls.hpp as well, which does that.
 #pragma once
-
-#if defined(__linux__)
-#include <poll.h>
-#include <signal.h>
-#include <sys/inotify.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
 
 #include <atomic>
 #include <chrono>
-#include <cstdint>
-#include <ctime>
 #include <functional>
-#include <utility>
 
 namespace nlock_test {
 
@@ -35,11 +24,18 @@ inline std::atomic<long> net_cuts{0};
 inline thread_local std::function<void()> before_watching;
 inline thread_local std::function<void()> before_sleeping;
 
+/// What the calling thread does instead of flock(2) and of bind(2), while that is set.
+inline thread_local std::function<int(int file, int operation)> instead_of_flock;
+inline thread_local std::function<int(int socket)> instead_of_bind;
+
 /// For releases of this library, each of which is reported when the lock is free.
 inline constexpr std::chrono::nanoseconds whole_net{0};
 
 /// For the ends of other holds, which may be reported a moment too early: leaves the quick attempts after a report.
 inline constexpr std::chrono::milliseconds net_but_quick_attempts{100};
+
+/// Leaves the waiter what it sleeps for until it begins to watch.
+inline constexpr std::chrono::microseconds net_when_watching{1};
 
 /// As above, for a scope.
 class cut_net {
@@ -51,34 +47,3 @@ class cut_net {
 };
 
 }  // namespace nlock_test
-
-#if defined(__linux__)
-/// A waiter polls two descriptors: reports and interruptions. With one, it only rests.
-extern "C" int ppoll(pollfd* sources, nfds_t count, const timespec* timeout, const sigset_t* mask) {
-    timespec left{};
-    if (timeout != nullptr) left = *timeout;
-    const auto longest = std::chrono::seconds{left.tv_sec} + std::chrono::nanoseconds{left.tv_nsec};
-    const bool cuts = timeout != nullptr && count > 1 && longest >= nlock_test::net_cut_from;
-    if (cuts) ++nlock_test::net_cuts;
-    if (count > 1 && nlock_test::before_sleeping) std::exchange(nlock_test::before_sleeping, nullptr)();
-    constexpr long signal_set_size = 8;
-    return static_cast<int>(
-        ::syscall(SYS_ppoll, sources, count, timeout == nullptr || cuts ? nullptr : &left, mask, signal_set_size));
-}
-
-#if defined(__GLIBC__)
-#define NAMED_LOCK_TEST_NOTHROW noexcept  // as it is declared there, but not in musl
-#else
-#define NAMED_LOCK_TEST_NOTHROW
-// musl has all of inotify in one object, which a static program cannot link beside a part of it.
-extern "C" int inotify_init1(int flags) { return static_cast<int>(::syscall(SYS_inotify_init1, flags)); }
-extern "C" int inotify_init() { return ::inotify_init1(0); }
-extern "C" int inotify_rm_watch(int instance, int watch) {
-    return static_cast<int>(::syscall(SYS_inotify_rm_watch, instance, watch));
-}
-#endif
-extern "C" int inotify_add_watch(int instance, const char* path, std::uint32_t events) NAMED_LOCK_TEST_NOTHROW {
-    if (nlock_test::before_watching) std::exchange(nlock_test::before_watching, nullptr)();
-    return static_cast<int>(::syscall(SYS_inotify_add_watch, instance, path, events));
-}
-#endif

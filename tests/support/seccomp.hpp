@@ -44,11 +44,30 @@ inline bool answer_locks_with(unsigned code) {
     }});
 }
 
-/// inotify_init1(2), without which the other calls of inotify have nothing to work on.
-inline bool answer_inotify_with(unsigned code) {
+inline bool answer_call_with(unsigned call, unsigned code) {
     return filter_calls(std::array<sock_filter, 4>{{
         bpf::load_call,
-        {bpf::jump_if_equal, 0, 1, SYS_inotify_init1},
+        {bpf::jump_if_equal, 0, 1, call},
+        {bpf::answer, 0, 0, SECCOMP_RET_ERRNO | code},
+        bpf::allow,
+    }});
+}
+
+/// inotify_init1(2), without which the other calls of inotify have nothing to work on.
+inline bool answer_inotify_with(unsigned code) { return answer_call_with(SYS_inotify_init1, code); }
+
+inline bool answer_sockets_with(unsigned code) { return answer_call_with(SYS_socket, code); }
+
+inline bool answer_bind_with(unsigned code) { return answer_call_with(SYS_bind, code); }
+
+/// F_OFD_SETLK and F_OFD_GETLK.
+inline bool answer_ofd_locks_with(unsigned code) {
+    return filter_calls(std::array<sock_filter, 7>{{
+        bpf::load_call,
+        {bpf::jump_if_equal, 0, 4, SYS_fcntl},
+        {bpf::load, 0, 0, offsetof(seccomp_data, args) + sizeof(__u64)},
+        {bpf::jump_if_equal, 1, 0, F_OFD_SETLK},
+        {bpf::jump_if_equal, 0, 1, F_OFD_GETLK},
         {bpf::answer, 0, 0, SECCOMP_RET_ERRNO | code},
         bpf::allow,
     }});

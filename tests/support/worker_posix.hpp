@@ -12,9 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #if defined(__linux__)
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 
+#include "support/own_files.hpp"
 #include "support/seccomp.hpp"
 #endif
 
@@ -107,6 +109,46 @@ inline std::string forbid_inotify() {
     return "ok";
 }
 
+/// What this kernel shall not have from now on.
+inline std::string forbid([[maybe_unused]] const std::string& what) {
+#if defined(__linux__)
+    if (what == "sockets" && answer_sockets_with(EPERM)) return "ok";
+    if (what == "names" && answer_bind_with(EADDRINUSE)) return "ok";
+    if (what == "ofd_locks" && answer_ofd_locks_with(EINVAL)) return "ok";
+#endif
+    return "impossible";
+}
+
+#if defined(__linux__)
+inline own_files files_of_its_own;
+
+inline std::string take_numbers(arguments args) {
+    const std::string how = args.word();
+    const auto turn = static_cast<int>(args.number());
+    const std::string directory = args.rest();
+    if (how == "closed") {
+        files_of_its_own.close_all_and_open(directory, turn);
+    } else {
+        files_of_its_own.replace(open_descriptors(), directory, turn);
+    }
+    return "ok\t" + std::to_string(files_of_its_own.count());
+}
+
+inline std::string own_files_changed() { return "ok\t" + files_of_its_own.changes(); }
+
+/// Closes all, and opens and locks the file itself: under the number that it had here.
+inline std::string lock_itself(const std::string& path) {
+    for (const int number : open_descriptors()) ::close(number);
+    const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    check(file >= 0 && ::flock(file, LOCK_EX | LOCK_NB) == 0, "flock");
+    return "ok";
+}
+#else
+inline std::string take_numbers(const arguments&) { return "impossible"; }
+inline std::string own_files_changed() { return "impossible"; }
+inline std::string lock_itself(const std::string&) { return "impossible"; }
+#endif
+
 /// The child speaks on; its parent is deaf until the child has ended.
 inline std::string fork_speaking() {
     const pid_t child = ::fork();
@@ -154,6 +196,10 @@ inline const worker_commands system_commands{
     {"limit_descriptors", [](arguments a) { return limit_descriptors(a.number()); }},
     {"take_inotify", [](const arguments&) { return take_inotify(); }},
     {"forbid_inotify", [](const arguments&) { return forbid_inotify(); }},
+    {"forbid", [](arguments a) { return forbid(a.word()); }},
+    {"take_numbers", [](arguments a) { return take_numbers(std::move(a)); }},
+    {"own_files_changed", [](const arguments&) { return own_files_changed(); }},
+    {"lock_itself", [](arguments a) { return lock_itself(a.rest()); }},
     {"fork", [](const arguments&) { return fork_speaking(); }},
     {"fork_silent", [](const arguments&) { return fork_silent(); }},
     {"files", [](const arguments&) { return files(); }},

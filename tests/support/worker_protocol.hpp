@@ -13,13 +13,19 @@
 //   compare N FILE NAME      N times: acquires NAME shared, looks at FILE               ok, violated
 //   exit                     returns from main(), with all its holds
 //
-//   dir PATH, poll MS, method flock|fcntl, reentrant 0|1                                ok
+//   dir PATH, poll MS, method flock|fcntl, reentrant 0|1, courtesy MS, keep_open 0|1    ok
 //                            options of the locks named from now on
 //   holds                    how many of its guards still hold                          ok N
 //   forget                   as release(true) of each lock that it has named            ok
 //   as_user UID, umask OCTAL, chdir PATH, limit_descriptors N                           ok
 //   take_inotify             all inotify instances that its user may have               ok N
 //   forbid_inotify           as a kernel that was built without it                     ok, impossible
+//   forbid WHAT              sockets, names (of sockets), ofd_locks: as a kernel without    ok, impossible
+//   take_numbers closed|replaced TURN DIR
+//                            closes all its descriptors, in one step or two, and opens others in DIR
+//                            under their numbers (own_files.hpp)                        ok COUNT
+//   own_files_changed        what has become of those                                   ok CHANGES
+//   lock_itself FILE         closes all its descriptors, and locks FILE without the library   ok
 //   cut_net US               see safety_net.hpp: what it sleeps for reports lasts for ever, from US on    ok
 //   net_cuts                 how often that has happened                                ok N
 //   fork                     a child takes over the conversation, and when it has ended,

@@ -25,6 +25,7 @@
 #include <named_lock/named_lock.hpp>
 
 #include "common.hpp"
+#include "rest.hpp"
 #include "users.hpp"
 
 namespace {
@@ -295,7 +296,7 @@ void swap_while_acquiring(report& results, double seconds) {
         const auto end = now_ns() + static_cast<std::int64_t>(seconds * 1e9);
         long granted = 0;
         long refused = 0;
-        const int before = count_descriptors().others;
+        const auto before = count_descriptors();
         while (now_ns() < end) {
             const auto start = now_ns();
             const result r = acquire(options_of(s, 20ms));
@@ -306,8 +307,9 @@ void swap_while_acquiring(report& results, double seconds) {
                                        r.code == EEXIST;
             mine.expect(is_documented, "swapped while acquiring: " + r.text);
         }
-        const int more = count_descriptors().others - before;
-        if (more > 0) mine.leak("swapped while acquiring: " + std::to_string(more) + " descriptors");
+        if (const auto excess = excess_at_rest(before, 1); !excess.empty()) {
+            mine.leak("swapped while acquiring: " + excess);
+        }
         mine.note("swapped while acquiring: granted " + std::to_string(granted) + " times, refused " +
                   std::to_string(refused) + " times");
         mine.expect(refused > 100, "swapped while acquiring: the attack did not take place");

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -21,6 +23,8 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -97,28 +101,6 @@ inline void die_with_parent(pid_t parent) {
     if (::getppid() != parent) ::_exit(2);
 }
 
-struct descriptor_count {
-    int others = 0;   // must not grow
-    int watches = 0;  // inotify instances and their eventfds, which the library keeps for the next waiter
-};
-
-inline descriptor_count count_descriptors() {
-    descriptor_count count;
-    DIR* directory = ::opendir("/proc/self/fd");
-    if (directory == nullptr) give_up("opendir /proc/self/fd");
-    while (const dirent* entry = ::readdir(directory)) {
-        if (entry->d_name[0] == '.' || std::atoi(entry->d_name) == ::dirfd(directory)) continue;
-        std::string target(256, '\0');
-        const auto size = ::readlinkat(::dirfd(directory), entry->d_name, target.data(), target.size());
-        target.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
-        const bool is_watch =
-            target.find("inotify") != std::string::npos || target.find("eventfd") != std::string::npos;
-        ++(is_watch ? count.watches : count.others);
-    }
-    ::closedir(directory);
-    return count;
-}
-
 /// As _exit(), but a program that is built for coverage writes down what it has counted.
 [[noreturn]] inline void end_process(int status) {
     std::fflush(stdout);
@@ -145,6 +127,7 @@ class foreign_file {
     ~foreign_file() { close(); }
 
     bool is_open() const { return fd_ >= 0; }
+    int get() const { return fd_; }
     bool try_lock(bool shared = false) {
         if (!ofd_) return ::flock(fd_, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0;
         return set(static_cast<short>(shared ? F_RDLCK : F_WRLCK));
@@ -172,27 +155,63 @@ class foreign_file {
     int fd_;
 };
 
+/// Unlocks, and does not just close: while another process looks into /proc/PID/fdinfo of this one, a file that is closed
+/// stays open, and locked, for as long as that takes.
 inline seen look_at(const fs::path& path, bool ofd = false) {
     foreign_file file{path, ofd};
     if (!file.is_open()) return seen::missing;
-    if (file.try_lock()) return seen::free;
-    return file.try_lock(true) ? seen::shared : seen::exclusive;
+    const bool is_free = file.try_lock();
+    const bool is_shared = !is_free && file.try_lock(true);
+    if (is_free || is_shared) file.unlock();
+    return is_free ? seen::free : is_shared ? seen::shared : seen::exclusive;
 }
 
-/// What a program found. Prints violations as they come, and in the end one line that torture.py reads.
+/// The lines of /proc/locks about a file, for people who ask why it is locked.
+inline std::string lines_of_locks(const fs::path& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return path.native() + " is gone";
+    std::string words = path.native() + ", inode " + std::to_string(status.st_ino);
+    std::ifstream locks{"/proc/locks"};
+    for (std::string line; std::getline(locks, line);) {
+        if (line.find(":" + std::to_string(status.st_ino) + " ") != std::string::npos) words += "\n    " + line;
+    }
+    return words;
+}
+
+/// How often processes have said the same; of zeros, in memory that they share.
+class kinds_said {
+  public:
+    int add(const std::string& kind) {
+        const std::size_t wanted = std::hash<std::string>{}(kind) | 1;
+        for (entry& e : all_) {
+            std::size_t nothing = 0;
+            if (e.kind.compare_exchange_strong(nothing, wanted) || nothing == wanted) return ++e.times;
+        }
+        return 0;
+    }
+
+  private:
+    struct entry {
+        std::atomic<std::size_t> kind;
+        std::atomic<int> times;
+    };
+    entry all_[256];
+};
+
+/// What a program found. Prints violations as they come, of the same kind only the first ones, and in the end one line
+/// that torture.py reads.
 class report {
   public:
+    explicit report(kinds_said* common = nullptr) : common_{common} {}
+
     void tried(const std::string& what, long times = 1) { tried_[what] += times; }
     void violation(const std::string& what) {
         ++violations_;
-        if (++seen_[what.substr(0, what.find(" (in "))] > 3) return;  // the rest is more of the same
-        std::printf("VIOLATION: %s\n", what.c_str());
-        std::fflush(stdout);
+        print("VIOLATION", what);
     }
     void leak(const std::string& what) {
         ++leaks_;
-        std::printf("LEAK: %s\n", what.c_str());
-        std::fflush(stdout);
+        print("LEAK", what);
     }
     void note(const std::string& what) {
         std::printf("NOTE: %s\n", what.c_str());
@@ -228,6 +247,26 @@ class report {
     }
 
   private:
+    /// What is the same up to a setting, "... (in ...", or from one on, "setting: ...", is of one kind.
+    void print(const char* what_it_is, const std::string& what) {
+        const std::string text = what.substr(0, what.find(" (in "));
+        const auto colon = text.find(": ");
+        constexpr int most = 3;
+        const std::string kind = what_it_is + (colon == std::string::npos ? text : kind_of(text.substr(colon)));
+        const int count = common_ != nullptr ? common_->add(kind) : ++seen_[kind];
+        if (count > most) return;
+        std::printf("%s: %s%s\n", what_it_is, what.c_str(),
+                    count == most ? " (and there may be more of the kind)" : "");
+        std::fflush(stdout);
+    }
+    /// Without the figures.
+    static std::string kind_of(std::string text) {
+        text.erase(std::remove_if(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; }),
+                   text.end());
+        return text;
+    }
+
+    kinds_said* common_;
     std::map<std::string, long> tried_;
     std::map<std::string, int> seen_;
     long violations_ = 0;

@@ -43,7 +43,7 @@ if [ "$run" = yes ]; then
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
     chmod 755 "$scratch"
-    for command in race 'faults --systematic 0/12 --random 3' limits 'attacks --seconds 1' 'storm --seconds 5' \
+    for command in race 'faults --systematic 0/20 --random 3' limits 'attacks --seconds 1' 'storm --seconds 5' \
         'storm --seconds 3 --hostile safe' 'forks --seconds 4' 'soak --seconds 3'; do
         printf '== %s\n' "$command"
         # shellcheck disable=SC2086  # a program and its arguments

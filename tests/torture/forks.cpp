@@ -14,16 +14,15 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <new>
 #include <optional>
 #include <random>
 #include <thread>
 
-#include <sys/mman.h>
-
 #include <named_lock/named_lock.hpp>
 
 #include "common.hpp"
+#include "machine.hpp"
+#include "rest.hpp"
 
 extern char** environ;
 
@@ -47,12 +46,6 @@ struct board {
     std::atomic<long> faults;
 };
 
-board& make_board() {
-    void* memory = ::mmap(nullptr, sizeof(board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) give_up("mmap");
-    return *static_cast<board*>(memory);  // of zeros, which is what all members start with
-}
-
 struct way {
     const char* name;
     void (*run)(class storm&, nlock::named_lock& held, nlock::guard& guard);
@@ -63,8 +56,13 @@ class storm {
     storm(board& b, const fs::path& top, std::string self)
         : board_{b}, locks_dir_{top / "locks"}, self_{std::move(self)} {}
 
+    /// Any object of that name, of which the file stays open or not.
     nlock::named_lock shared_name(int name) const {
-        return nlock::named_lock{"name " + std::to_string(name), locks_dir_};
+        thread_local unsigned count = 0;
+        nlock::lock_options options;
+        options.locks_dir = locks_dir_;
+        options.keep_open = ++count % 4 != 0;
+        return nlock::named_lock{"name " + std::to_string(name), options};
     }
     nlock::named_lock own_name(const std::string& name) const { return nlock::named_lock{name, locks_dir_}; }
     const std::string& self() const { return self_; }
@@ -289,24 +287,23 @@ void outlive(storm& s, const fs::path& top, report& results, bool is_killed) {
 
 /// After an exec: nothing of the library may be open. 0: so it is.
 int look_at_inherited(const char* locks_dir) {
-    int found = 0;
+    const descriptor_count count = count_descriptors();
+    std::string lock_files;
     for (const auto& entry : fs::directory_iterator{"/proc/self/fd"}) {
         std::error_code ignored;
         const std::string target = fs::read_symlink(entry.path(), ignored).native();
-        const bool is_ours = target.rfind(locks_dir, 0) == 0 || target.find("inotify") != std::string::npos ||
-                             target.find("eventfd") != std::string::npos;
-        if (!is_ours) continue;
-        std::printf("VIOLATION: inherited through exec: %s\n", target.c_str());
-        found = child_found_fault;
+        if (target.rfind(locks_dir, 0) == 0) lock_files += " " + target;
     }
+    if (count.ours() == 0 && lock_files.empty()) return 0;
+    std::printf("VIOLATION: inherited through exec: %s%s\n", count.words().c_str(), lock_files.c_str());
     std::fflush(stdout);
-    return found;
+    return child_found_fault;
 }
 
 /// The process that storms. It has threads only after it was forked from the one that watches it.
 int run_storm(board& b, const fs::path& top, const std::string& self, unsigned long seed) {
     storm s{b, top, self};
-    const int before = count_descriptors().others;
+    const auto before = count_descriptors();
     std::vector<std::thread> threads;
     for (int i = 0; i < users; ++i) {
         threads.emplace_back([&s, i, seed] { s.run_user(seed + static_cast<unsigned long>(i)); });
@@ -315,9 +312,9 @@ int run_storm(board& b, const fs::path& top, const std::string& self, unsigned l
         threads.emplace_back([&s, i, seed] { s.run_forker(i, seed + 100 + static_cast<unsigned long>(i)); });
     }
     for (auto& thread : threads) thread.join();
-    const auto after = count_descriptors();
-    if (after.others <= before && after.watches <= 2 * (users + 2 * forkers)) return 0;
-    std::printf("LEAK: %d descriptors, %d of watches\n", after.others - before, after.watches);
+    const std::string excess = excess_at_rest(before, users + 2 * forkers);
+    if (excess.empty()) return 0;
+    std::printf("LEAK: %s\n", excess.c_str());
     std::fflush(stdout);
     return child_found_fault;
 }
@@ -342,7 +339,7 @@ int main(int argc, char** argv) {
     ::setrlimit(RLIMIT_CORE, &no_core);
     report results;
     scratch_dir scratch;
-    board& b = make_board();
+    board& b = share<board>();
     const std::string self = fs::read_symlink("/proc/self/exe").native();
 
     const pid_t parent = ::getpid();

@@ -6,14 +6,17 @@
 #include <sys/inotify.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include <named_lock/named_lock.hpp>
 
 #include "common.hpp"
+#include "rest.hpp"
 #include "users.hpp"
 
 namespace {
@@ -78,33 +81,60 @@ void set_descriptor_limit(rlim_t count) {
     if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) give_up("setrlimit");
 }
 
-/// With 0, 1, 2 ... descriptors left.
+/// With 0, 1, 2 ... descriptors left. One is enough, or none if the file is open already.
 void run_out_of_descriptors(report& results, const fs::path& top) {
     const fs::path locks = top / "descriptors";
     rlimit usual{};
     ::getrlimit(RLIMIT_NOFILE, &usual);
-    const int before = count_descriptors().others;
+    const auto before = count_descriptors();
     for (rlim_t left = 0; left < 5; ++left) {
         for (const bool is_held : {false, true}) {
-            fs::create_directories(locks);
-            std::optional<other_holder> holder;
-            if (is_held) holder.emplace(locks / "x.lock", 30ms);
-            auto lock = lock_in(locks);
-            const int next = ::dup(0);
-            ::close(next);
-            set_descriptor_limit(static_cast<rlim_t>(next) + left);
-            const int error = error_of([&] { return lock.acquire(); });
-            set_descriptor_limit(usual.rlim_cur);
-            const std::string what = std::to_string(left) + " descriptors left" + (is_held ? ", held by another" : "");
-            results.expect(left == 0 ? error == EMFILE : error == 0 || error == EMFILE, what + ": " + words(error));
-            results.expect(left == 0 || error == 0, what + ": " + words(error) + ", although one is enough");
-            holder.reset();
-            results.expect(error_of([&] { return lock.acquire(); }) == 0, what + ": afterwards it cannot be acquired");
-            results.tried("limits: out of descriptors");
+            for (const bool is_kept : {false, true}) {
+                fs::create_directories(locks);
+                nlock::lock_options options;
+                options.locks_dir = locks;
+                options.timeout = 1s;
+                options.keep_open = is_kept;
+                nlock::named_lock lock{"x", options};
+                if (is_kept) lock.acquire().release();
+                std::optional<other_holder> holder;
+                if (is_held) holder.emplace(locks / "x.lock", 30ms);
+                const int next = ::dup(0);
+                ::close(next);
+                set_descriptor_limit(static_cast<rlim_t>(next) + left);
+                const int error = error_of([&] { return lock.acquire(); });
+                set_descriptor_limit(usual.rlim_cur);
+                const std::string what = std::to_string(left) + " descriptors left" +
+                                         (is_held ? ", held by another" : "") + (is_kept ? ", the file open" : "");
+                results.expect(error == (left == 0 && !is_kept ? EMFILE : 0), what + ": " + words(error));
+                holder.reset();
+                results.expect(error_of([&] { return lock.acquire(); }) == 0,
+                               what + ": afterwards it cannot be acquired");
+                results.tried("limits: out of descriptors");
+                displace_latest_lock();
+            }
         }
     }
-    const int more = count_descriptors().others - before;
-    if (more > 0) results.leak("out of descriptors: " + std::to_string(more));
+    if (const auto excess = excess_at_rest(before, 1); !excess.empty()) results.leak("out of descriptors: " + excess);
+}
+
+/// Of many locks that are all in use, the files of the latest stay open.
+void keep_files_open(report& results, const fs::path& top) {
+    const auto before = count_descriptors();
+    {
+        constexpr int many = 200;
+        constexpr int most = 16;
+        std::vector<nlock::named_lock> locks;
+        for (int i = 0; i < many; ++i) {
+            locks.push_back(lock_in(top / "kept", "name " + std::to_string(i)));
+            locks.back().acquire().release();
+            const int count = count_descriptors().lock_files;
+            results.expect(count == std::min(i + 1, most), "after " + std::to_string(i + 1) + " locks were used, " +
+                                                               std::to_string(count) + " files are open");
+        }
+        results.tried("limits: lock files kept open", many);
+    }
+    if (const auto excess = excess_at_rest(before, 0); !excess.empty()) results.leak("kept files: " + excess);
 }
 
 /// As a user of its own, if possible: the instances of others are not taken away.
@@ -195,6 +225,7 @@ int main() {
         const char* name;
         part run;
     } parts[]{{"out of descriptors", run_out_of_descriptors},
+              {"files that stay open", keep_files_open},
               {"out of inotify instances", run_out_of_inotify},
               {"small file systems", run_on_small_file_systems}};
     for (const auto& p : parts) {

@@ -17,6 +17,8 @@
 #include <named_lock/named_lock.hpp>
 
 #include "common.hpp"
+#include "machine.hpp"
+#include "rest.hpp"
 #include "shim.hpp"
 
 namespace {
@@ -208,17 +210,19 @@ class holder {
 struct stop_point {
     call before;
     long nth;
-    bool is_waiting;  // P must have failed once to come there
+    enum { at_once, waiting, only_flock } comes;  // waiting: after P has failed once; only_flock: and is in line
 };
 constexpr stop_point stop_points[]{
-    {call::open, 1, false},
-    {call::flock, 1, false},
-    {call::fstat, 1, false},
-    {call::lstat, 1, false},
-    {call::inotify_add_watch, 1, true},
-    {call::flock, 2, true},
-    {call::ppoll, 1, true},
-    {call::ppoll, 2, true},
+    {call::open, 1, stop_point::at_once},
+    {call::flock, 1, stop_point::at_once},
+    {call::fstat, 1, stop_point::at_once},
+    {call::lstat, 1, stop_point::at_once},
+    {call::inotify_add_watch, 1, stop_point::waiting},
+    {call::flock, 2, stop_point::waiting},
+    {call::mark, 1, stop_point::only_flock},
+    {call::look, 1, stop_point::only_flock},
+    {call::ppoll, 1, stop_point::waiting},
+    {call::ppoll, 2, stop_point::waiting},
 };
 
 struct {
@@ -256,12 +260,12 @@ struct setting {
     stop_point where;
     way how;
     bool ofd;
-    bool reentrant;
+    bool keeps;  // P has used the lock before, and its file is open; and, as the other half of the pairs, not reentrant
 };
 
 std::string words_for(const setting& s) {
     return std::string{s.what.name} + ", before " + name_of(s.where.before) + " number " + std::to_string(s.where.nth) +
-           ", P in " + s.how.name + (s.ofd ? ", fcntl" : ", flock") + (s.reentrant ? "" : ", not reentrant");
+           ", P in " + s.how.name + (s.ofd ? ", fcntl" : ", flock") + (s.keeps ? ", which has the file open" : "");
 }
 
 /// All lock files below `top` that somebody holds. With Q gone, it is P who does.
@@ -284,8 +288,14 @@ bool is_same_file(const fs::path& a, const fs::path& b) {
     return fs::equivalent(a, b, ignored);
 }
 
-/// Plays one setting. False: the time-out was over before P came to the point.
-bool play_within(std::chrono::milliseconds timeout, const setting& s, report& results) {
+std::string words_for_all(const std::vector<fs::path>& files) {
+    std::string words;
+    for (const fs::path& file : files) words += "\n  " + lines_of_locks(file);
+    return words;
+}
+
+/// Plays one setting. What it returns is not empty if P did not come to the point: what became of it instead.
+std::string play_within(std::chrono::milliseconds timeout, const setting& s, const delays& late, report& results) {
     scratch_dir scratch;
     const stage where{scratch.path()};
     for (const auto& directory : {where.locks, where.away, where.other}) fs::create_directory(directory);
@@ -294,12 +304,15 @@ bool play_within(std::chrono::milliseconds timeout, const setting& s, report& re
     nlock::lock_options options;
     options.locks_dir = where.locks;
     options.method = s.ofd ? nlock::lock_method::fcntl : nlock::lock_method::flock;
-    options.reentrant = s.reentrant;
+    options.reentrant = !s.keeps;
+    options.keep_open = s.keeps;
     options.timeout = timeout;
-    nlock::named_lock lock{"x", options};
+    const auto before = count_descriptors();
+    std::optional<nlock::named_lock> lock{std::in_place, "x", options};
+    if (s.keeps) lock->acquire().release();
 
     // Once P has locked the file, Q cannot hold it any more: then Q lets go first, and the change is made all the same.
-    const bool is_unsafe = !s.where.is_waiting && (s.where.before == call::fstat || s.where.before == call::lstat);
+    const bool is_unsafe = s.where.comes == stop_point::at_once && s.where.before == call::lstat;
     auto q = std::make_optional<holder>(where, is_unsafe ? changes().front() : s.what, s.ofd);
     std::unique_ptr<foreign_file> kept;
     if (is_unsafe) q->apply();
@@ -312,14 +325,13 @@ bool play_within(std::chrono::milliseconds timeout, const setting& s, report& re
     shim::panel().hook = on_call;
     shim::panel().scope = shim::control::marked;
 
-    const int files_before = count_descriptors().others;
     expected outcome = expected::granted;
     std::string error;
     nlock::guard guard;
     const std::int64_t start = now_ns();
     shim::mark(true);
     try {
-        guard = s.how.acquire(lock);
+        guard = s.how.acquire(*lock);
         if (!guard) outcome = expected::refused;
     } catch (const nlock::lock_timeout&) {
         outcome = expected::refused;
@@ -328,19 +340,21 @@ bool play_within(std::chrono::milliseconds timeout, const setting& s, report& re
         error = e.what();
     }
     shim::mark(false);
-    const double waited = static_cast<double>(now_ns() - start) / 1e9;
+    const std::int64_t end = now_ns();
+    const double waited = static_cast<double>(end - start - late.within(start, end)) / 1e9;
     shim::panel().reset();
-    if (!script.done) return false;
+    constexpr const char* outcomes[]{"granted", "refused", "an error"};
+    const std::string came_of_it = outcomes[static_cast<int>(outcome)] + (error.empty() ? std::string{} : ": " + error);
+    if (!script.done) return came_of_it + " after " + std::to_string(waited) + " s";
     results.tried("races: holder changes the file at a chosen point");
 
     const std::string words = words_for(s);
     if (outcome != s.what.result) {
-        constexpr const char* outcomes[]{"granted", "refused", "an error"};
-        results.violation(words + ": " + outcomes[static_cast<int>(outcome)] + " instead of " +
-                          outcomes[static_cast<int>(s.what.result)] + (error.empty() ? "" : ": " + error));
+        results.violation(words + ": " + came_of_it + ", instead of " + outcomes[static_cast<int>(s.what.result)]);
     }
     const double slack = s.what.result == expected::refused ? std::chrono::duration<double>{timeout}.count() + 1 : 1;
-    results.expect(waited < slack, words + ": took " + std::to_string(waited) + " s");
+    results.expect(waited < slack,
+                   words + ": took " + std::to_string(waited) + " s, besides what the machine was late itself");
     q.reset();
     kept.reset();
     const auto held = held_files(where.top, s.ofd);
@@ -349,24 +363,34 @@ bool play_within(std::chrono::milliseconds timeout, const setting& s, report& re
         results.expect(look == (s.how.shared ? seen::shared : seen::exclusive),
                        words + ": granted, but the path's file is " + name_of(look));
         results.expect(held.size() == 1 && is_same_file(held.front(), where.file),
-                       words + ": holds another file as well");
+                       words + ": holds another file as well" + words_for_all(held));
     } else {
-        results.expect(held.empty(), words + ": not granted, but a lock was left behind");
+        results.expect(held.empty(), words + ": not granted, but a lock was left behind" + words_for_all(held));
     }
     guard.release();
-    results.expect(held_files(where.top, s.ofd).empty(), words + ": a lock is left after the release");
-    const int files = count_descriptors().others;
-    if (files > files_before) results.leak(words + ": " + std::to_string(files - files_before) + " descriptors");
-    return true;
+    const auto left = held_files(where.top, s.ofd);
+    results.expect(left.empty(), words + ": a lock is left after the release" + words_for_all(left));
+    lock.reset();
+    if (const auto excess = excess_at_rest(before, 1); !excess.empty()) results.leak(words + ": " + excess);
+    return {};
 }
 
 /// A short time-out where P has to wait for its end, and a longer one if a busy machine lets P come too late.
-void play(const setting& s, report& results) {
+void play(const setting& s, const delays& late, report& results) {
     const bool is_refused = s.what.result == expected::refused;
+    std::string instead;
     for (std::chrono::milliseconds timeout = is_refused ? 40ms : 2s; timeout < 10s; timeout *= 4) {
-        if (play_within(timeout, s, results)) return;
+        instead = play_within(timeout, s, late, results);
+        if (instead.empty()) return;
     }
-    results.violation(words_for(s) + ": P never came to that point");
+    results.violation(words_for(s) + ": P never came to that point: " + instead);
+}
+
+bool comes_there(const stop_point& where, const way& how, bool ofd, bool keeps) {
+    if (where.comes != stop_point::at_once && !how.waits) return false;
+    if (where.comes == stop_point::only_flock && ofd) return false;
+    const bool opens = !keeps || ofd;  // a file that locks by fcntl is not kept
+    return opens || (where.before != call::open && where.before != call::fstat);
 }
 
 std::vector<setting> all_settings() {
@@ -374,9 +398,10 @@ std::vector<setting> all_settings() {
     for (const change& what : changes()) {
         for (const stop_point& where : stop_points) {
             for (const way& how : ways()) {
-                if (where.is_waiting && !how.waits) continue;
                 for (const bool ofd : {false, true}) {
-                    for (const bool reentrant : {true, false}) all.push_back({what, where, how, ofd, reentrant});
+                    for (const bool keeps : {false, true}) {
+                        if (comes_there(where, how, ofd, keeps)) all.push_back({what, where, how, ofd, keeps});
+                    }
                 }
             }
         }
@@ -391,16 +416,30 @@ int main(int, char** argv) {
     shim::load(argv);
     constexpr std::size_t processes = 6;
     report results;
+    scratch_dir scratch;
+    struct board {
+        std::atomic<bool> over;
+        delays late;
+        kinds_said said;
+    };
+    auto& shared = share<board>();
     const auto all = all_settings();
     std::vector<pid_t> children;
     const pid_t parent = ::getpid();
+    const pid_t metronome = ::fork();
+    if (metronome == -1) give_up("fork");
+    if (metronome == 0) {
+        die_with_parent(parent);
+        run_metronome(shared.over, shared.late, scratch.path());
+        end_process(0);
+    }
     for (std::size_t k = 0; k < processes; ++k) {
         children.push_back(::fork());
         if (children.back() == -1) give_up("fork");
         if (children.back() != 0) continue;
         die_with_parent(parent);
-        report mine;
-        for (std::size_t i = k; i < all.size(); i += processes) play(all[i], mine);
+        report mine{&shared.said};
+        for (std::size_t i = k; i < all.size(); i += processes) play(all[i], shared.late, mine);
         mine.print_tried();
         end_process(mine.finish_quietly());
     }
@@ -410,5 +449,7 @@ int main(int, char** argv) {
         if (!WIFEXITED(status) || (WEXITSTATUS(status) & ~3) != 0) results.violation("a process of the race died");
         if (WIFEXITED(status)) results.add(WEXITSTATUS(status) & 1, WEXITSTATUS(status) >> 1 & 1);  // it has said what
     }
+    shared.over = true;
+    ::waitpid(metronome, nullptr, 0);
     return results.finish();
 }

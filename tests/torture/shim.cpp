@@ -5,6 +5,7 @@
 // the C library's headers declare them with attributes that differ from one release to the next.
 #include "shim.hpp"
 
+#include <fcntl.h>
 #include <sys/types.h>
 
 #include <cstdarg>
@@ -50,10 +51,15 @@ int random_error(call c) {
     return errors[next_random() % errors.size()];
 }
 
+/// Whether what this thread calls is our business.
+bool is_watched() {
+    const int scope = the_panel.scope.load();
+    return !is_inside && scope != shim::control::nobody && (scope != shim::control::marked || is_marked);
+}
+
 /// The error that this call must fail with, or 0.
 int decide(call c) {
-    const int scope = the_panel.scope.load();
-    if (is_inside || scope == shim::control::nobody || (scope == shim::control::marked && !is_marked)) return 0;
+    if (!is_watched()) return 0;
     const int saved_errno = errno;
     is_inside = true;
     const long nth = ++the_panel.calls[static_cast<int>(c)];
@@ -102,6 +108,12 @@ SHIM(stat, int, -1, stat, (const char* path, void* status), (path, status))
 SHIM(stat, int, -1, stat64, (const char* path, void* status), (path, status))
 SHIM(statfs, int, -1, statfs, (const char* path, void* status), (path, status))
 SHIM(statfs, int, -1, statfs64, (const char* path, void* status), (path, status))
+SHIM(fstatfs, int, -1, fstatfs, (int fd, void* status), (fd, status))
+SHIM(fstatfs, int, -1, fstatfs64, (int fd, void* status), (fd, status))
+SHIM(socket, int, -1, socket, (int domain, int type, int protocol), (domain, type, protocol))
+SHIM(bind, int, -1, bind, (int fd, const void* name, unsigned size), (fd, name, size))
+SHIM(recv, ssize_t, -1, recv, (int fd, void* data, std::size_t size, int flags), (fd, data, size, flags))
+SHIM(nanosleep, int, -1, nanosleep, (const void* pause, void* rest), (pause, rest))
 SHIM(mkdir, int, -1, mkdir, (const char* path, mode_t mode), (path, mode))
 SHIM(fchmod, int, -1, fchmod, (int fd, mode_t mode), (fd, mode))
 SHIM(inotify_init1, int, -1, inotify_init1, (int flags), (flags))
@@ -132,7 +144,7 @@ extern "C" ssize_t shim_read(int fd, void* data, std::size_t size) __asm__("read
 extern "C" ssize_t shim_read(int fd, void* data, std::size_t size) {
     static const auto next = real<ssize_t (*)(int, void*, std::size_t)>("read");
     if (const int error = decide(call::read)) return failed<ssize_t>(error, -1);
-    if (the_panel.short_reads.load() && size > 1) {
+    if (the_panel.short_reads.load() && is_watched() && size > 1) {
         const int saved_errno = errno;
         const ssize_t length = next(fd, data, 1);
         if (length != -1 || errno != EINVAL) return length;
@@ -141,12 +153,22 @@ extern "C" ssize_t shim_read(int fd, void* data, std::size_t size) {
     return next(fd, data, size);
 }
 
+extern "C" ssize_t shim_sendto(int fd, const void* data, std::size_t size, int flags, const void* name,
+                               unsigned name_size) __asm__("sendto");
+extern "C" ssize_t shim_sendto(int fd, const void* data, std::size_t size, int flags, const void* name,
+                               unsigned name_size) {
+    static const auto next = real<ssize_t (*)(int, const void*, std::size_t, int, const void*, unsigned)>("sendto");
+    if (const int error = decide(call::sendto)) return failed<ssize_t>(error, -1);
+    if (the_panel.mute.load() && is_watched()) return static_cast<ssize_t>(size);
+    return next(fd, data, size, flags, name, name_size);
+}
+
 extern "C" int shim_add_watch(int fd, const char* path, unsigned mask) __asm__("inotify_add_watch");
 extern "C" int shim_add_watch(int fd, const char* path, unsigned mask) {
     static const auto next = real<int (*)(int, const char*, unsigned)>("inotify_add_watch");
     constexpr unsigned only_unmount = 0x2000;
     if (const int error = decide(call::inotify_add_watch)) return failed(error, -1);
-    return next(fd, path, the_panel.deaf.load() ? only_unmount : mask);
+    return next(fd, path, the_panel.deaf.load() && is_watched() ? only_unmount : mask);
 }
 
 #define SHIM_OPEN(kind, name, parameters, ...)                                                                         \
@@ -165,6 +187,26 @@ SHIM_OPEN(open, open64, (const char* path, int flags, ...), path, flags)
 SHIM_OPEN(openat, openat, (int at, const char* path, int flags, ...), at, path, flags)
 SHIM_OPEN(openat, openat64, (int at, const char* path, int flags, ...), at, path, flags)
 
+/// A call that does many things.
+call kind_of(int command, const void* argument) {
+    switch (command) {
+    case F_OFD_SETLK: {
+        constexpr off_t line_begin = off_t{1} << 62;
+        return static_cast<const struct flock*>(argument)->l_start >= line_begin ? call::mark : call::fcntl;
+    }
+    case F_OFD_GETLK:
+        return call::look;
+    case F_SETSIG:
+        return call::brand;
+    case F_GETSIG:
+        return call::trust;
+    case F_DUPFD_CLOEXEC:
+        return call::another;
+    default:
+        return call::fcntl;
+    }
+}
+
 #define SHIM_FCNTL(name)                                                                                               \
     extern "C" int shim_##name(int fd, int command, ...) __asm__(#name);                                               \
     extern "C" int shim_##name(int fd, int command, ...) {                                                             \
@@ -173,7 +215,7 @@ SHIM_OPEN(openat, openat64, (int at, const char* path, int flags, ...), at, path
         va_start(rest, command);                                                                                       \
         void* const argument = va_arg(rest, void*);                                                                    \
         va_end(rest);                                                                                                  \
-        if (const int error = decide(call::fcntl)) return failed(error, -1);                                           \
+        if (const int error = decide(kind_of(command, argument))) return failed(error, -1);                            \
         return next(fd, command, argument);                                                                            \
     }
 SHIM_FCNTL(fcntl)

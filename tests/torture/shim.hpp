@@ -44,6 +44,17 @@ enum class call {
     opendir,
     readdir,
     statfs,
+    fstatfs,
+    socket,
+    bind,
+    sendto,
+    recv,
+    mark,     // fcntl: a lock beyond any file's end, of the line of waiters, set or given up
+    look,     // fcntl: F_OFD_GETLK
+    brand,    // fcntl: F_SETSIG
+    trust,    // fcntl: F_GETSIG
+    another,  // fcntl: F_DUPFD_CLOEXEC
+    nanosleep,
     atfork,
     memory
 };
@@ -73,6 +84,17 @@ inline const char* name_of(call c) {
                                                "opendir",
                                                "readdir",
                                                "statfs",
+                                               "fstatfs",
+                                               "socket",
+                                               "bind",
+                                               "sendto",
+                                               "recv",
+                                               "mark",
+                                               "look",
+                                               "brand",
+                                               "trust",
+                                               "another",
+                                               "nanosleep",
                                                "pthread_atfork",
                                                "memory"};
     return names[static_cast<int>(c)];
@@ -132,6 +154,28 @@ inline std::vector<int> errors_of(call c) {
         return {EIO, ENOENT};
     case call::statfs:
         return {EACCES, EINTR, EIO, ELOOP, ENOENT, ENOMEM, ENOSYS};
+    case call::fstatfs:
+        return {EINTR, EIO, ENOMEM, ENOSYS, EOVERFLOW, EPERM};
+    case call::socket:
+        return {EACCES, EAFNOSUPPORT, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSYS, EPERM, EPROTONOSUPPORT};
+    case call::bind:
+        return {EACCES, EADDRINUSE, EINVAL, ENOMEM, ENOSYS, EPERM};
+    case call::sendto:
+        return {EACCES, EAGAIN, ECONNREFUSED, ECONNRESET, EINTR, ENOBUFS, ENOMEM, ENOSYS, EPERM};
+    case call::recv:
+        return {EAGAIN, ECONNRESET, EINTR, ENOMEM, EPERM};
+    case call::mark:
+        return {EACCES, EAGAIN, EINTR, EINVAL, EIO, ENOLCK, ENOSYS, EOPNOTSUPP, EPERM};
+    case call::look:
+        return {EACCES, EINTR, EINVAL, EIO, ENOLCK, ENOSYS, EOVERFLOW, EPERM};
+    case call::brand:
+        return {EINVAL, ENOSYS, EPERM};
+    case call::trust:
+        return {};  // of an open file it cannot fail
+    case call::another:
+        return {EINVAL, EMFILE, EPERM};
+    case call::nanosleep:
+        return {EINTR};
     case call::atfork:
         return {ENOMEM};
     case call::memory:
@@ -160,6 +204,7 @@ struct control {
     std::atomic<long> random_faults{0};
 
     std::atomic<bool> deaf{false};         // inotify watches are set up but never report anything
+    std::atomic<bool> mute{false};         // what is sent to others' sockets gets lost
     std::atomic<bool> short_reads{false};  // read() delivers one byte
 
     /// Runs before that call, in its thread, with the shim out of the way: `nth` counts from 1.
@@ -176,7 +221,7 @@ struct control {
         for (auto& count : calls) count = 0;
         fault_at = -1;
         one_in = 0;
-        deaf = short_reads = false;
+        deaf = mute = short_reads = false;
         hook = nullptr;
     }
     long count_of(call c) const { return calls[static_cast<int>(c)].load(); }

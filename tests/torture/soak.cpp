@@ -2,7 +2,7 @@
 // Copyright (c) 2026 The named_lock authors
 //
 // The soak: millions of acquisitions over a thousand names, in rounds, by threads and another process. After each round
-// everything is at rest, and the process must have as many descriptors, inotify watches and bytes as after the first.
+// everything is at rest, and the process must have no descriptor open but a few, and as many bytes as after the first.
 #include <malloc.h>
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include <named_lock/named_lock.hpp>
 
 #include "common.hpp"
+#include "rest.hpp"
 
 namespace {
 std::atomic<std::int64_t> live_bytes{0};
@@ -58,6 +59,8 @@ long acquire_many(const fs::path& locks, unsigned long seed, long count) {
         const auto dice = random();
         if (!reused || dice % 4 != 0) {
             options.reentrant = dice % 16 != 1;
+            options.keep_open = dice / 512 % 8 != 0;
+            options.courtesy = dice / 4096 % 4 == 0 ? 1ms : dice / 4096 % 4 == 1 ? 0ms : 2000ms;
             reused.emplace(name_of_lock(dice / 64 % (dice % 32 == 2 ? crowded : names)), options);
         }
         const auto kind = dice / 8 % 8;
@@ -80,8 +83,7 @@ long acquire_many(const fs::path& locks, unsigned long seed, long count) {
 }
 
 struct inventory {
-    int descriptors = 0;
-    int instances = 0;  // of inotify, with their eventfds
+    descriptor_count descriptors;
     long watches = 0;
     std::int64_t bytes = 0;
     long resident_kib = 0;
@@ -89,10 +91,9 @@ struct inventory {
 
 inventory take_inventory() {
     inventory now;
+    displace_latest_lock();
     now.bytes = live_bytes;
-    const auto count = count_descriptors();
-    now.descriptors = count.others;
-    now.instances = count.watches;
+    now.descriptors = count_descriptors();
     for (const auto& entry : fs::directory_iterator{"/proc/self/fdinfo"}) {
         std::ifstream info{entry.path()};
         for (std::string line; std::getline(info, line);) now.watches += line.rfind("inotify wd:", 0) == 0 ? 1 : 0;
@@ -140,6 +141,7 @@ int main(int argc, char** argv) {
     const fs::path locks = scratch.path() / "locks";
     const auto end = now_ns() + static_cast<std::int64_t>(seconds * 1e9);
     constexpr long per_round = 60'000;
+    const auto before = count_descriptors();
     long granted = play_round(locks, 1, per_round);  // until each thread has waited once
     const inventory first = take_inventory();
     inventory last = first;
@@ -148,13 +150,11 @@ int main(int argc, char** argv) {
         granted += play_round(locks, static_cast<unsigned long>(rounds) * 1000, per_round);
         last = take_inventory();
         const std::string where = " (in round " + std::to_string(rounds) + ")";
-        if (last.descriptors != first.descriptors) {
-            results.leak("descriptors: " + std::to_string(last.descriptors - first.descriptors) + where);
-        }
+        const std::string excess = excess_at_rest(before, threads);
+        if (!excess.empty()) results.leak(excess + where);
         if (last.watches != 0) results.leak("inotify watches: " + std::to_string(last.watches) + where);
-        if (last.instances > 2 * threads) results.leak("inotify instances: " + std::to_string(last.instances) + where);
-        // A thread that had never to wait before may have added a watch since.
-        const std::int64_t more = last.bytes - first.bytes - 256 * (last.instances - first.instances);
+        // A thread that had never to wait before may have added a bell since.
+        const std::int64_t more = last.bytes - first.bytes - 256 * (last.descriptors.bells - first.descriptors.bells);
         if (more > 1024) results.leak("memory: " + std::to_string(more) + " bytes" + where);
         if (results.finish_quietly() != 0) break;
     }
@@ -164,8 +164,7 @@ int main(int argc, char** argv) {
     }
     results.expect(held == 0, std::to_string(held) + " locks are not free in the end");
     const auto words = [](const inventory& i) {
-        return std::to_string(i.descriptors) + " descriptors, " + std::to_string(i.instances) +
-               " of inotify instances, " + std::to_string(i.watches) + " watches, " + std::to_string(i.bytes) +
+        return i.descriptors.words() + ", " + std::to_string(i.watches) + " watches, " + std::to_string(i.bytes) +
                " bytes, " + std::to_string(i.resident_kib) + " KiB resident";
     };
     results.note("soak: after the first round " + words(first));

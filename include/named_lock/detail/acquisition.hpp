@@ -2,15 +2,40 @@
 // Copyright (c) 2026 The named_lock authors
 //
 // How one thread acquires a lock: from the table, else from the system, else by waiting.
+//
+// An acquisition is a machine of steps. A step never blocks; it says what must come before the next one: nothing, a turn in
+// its process, news from other processes, or some time. Whoever drives it sleeps for that (run, below, is the driver of a
+// thread) and reports what ended the sleep.
+//
+//   state      | reached when              | a step does                             | then it waits for
+//   -----------|---------------------------|-----------------------------------------|---------------------------------
+//   arriving   | the call                  | enters again, joins; one attempt        | -
+//   queued     | others of this process    | as it comes back from the front, leaves | a turn
+//              | are before it             | the file                                |
+//   at_front   | its turn                  | attempts, a few of them at once while   | nothing; then stands in line
+//              |                           | nobody else waits                       |
+//   in_line    | it has marked the file,   | attempts, if an attempt is due          | news: its bell, an event of the
+//              | or there is no line       |                                         | file, or the end of a pause
+//   (done)     | granted, timed out, cancelled or an error, from any state
+//
+// In line an attempt is due: at once if nobody came before; when this waiter is called; after an event or a pause if nobody
+// came before, or if the others have not moved on since the last look; and when the time is over.
+//
+// The file may have moved: an open file is the lock only while the path names it. That is looked at after each grant, and
+// otherwise when in_doubt_ says so: after a watch began, as it reports only what comes later; when the watch reports a
+// move; and after each pause, since there may be no watch.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 #include <named_lock/detail/backoff.hpp>
 #include <named_lock/detail/deadline.hpp>
+#include <named_lock/detail/line_place.hpp>
 #include <named_lock/detail/lock_file.hpp>
 #include <named_lock/detail/lock_registry.hpp>
 #include <named_lock/detail/lock_state.hpp>
@@ -18,204 +43,381 @@
 
 namespace nlock::detail {
 
+/// What comes before the next step.
+struct pause {
+    enum kind { none, turn, news, rest, done };
+    kind what;
+    deadline end{};
+};
+
 class acquisition {
   public:
     acquisition(lock_state& state, const request& request) : state_{state}, request_{request} {}
+    acquisition(const acquisition&) = delete;
+    acquisition& operator=(const acquisition&) = delete;
 
+    /// The driver of a thread that waits.
     outcome run() {
         if (request_.is_stopped()) return outcome::cancelled;
         auto lock = state_.enter();
-        gives_way_ = request_.kind == lock_kind::shared && !request_.is_immediate();
-        ticket_ = state_.enter_again(request_, gives_way_);
-        if (ticket_ != 0) return outcome::acquired;
-        if (!request_.is_immediate()) deadline_ = deadline{request_.timeout};
-        // A single attempt has no later chance.
-        if ((request_.is_immediate() || state_.may_overtake()) && try_once(lock)) return outcome::acquired;
-        if (request_.is_immediate()) return outcome::timed_out;
-        if (request_.options.on_wait && !request_.has_told) {
-            lock.unlock();
-            request_.options.on_wait({state_.path(), holders_of(state_.path(), request_.options.method)});
-            lock = state_.enter();
-            ticket_ = state_.enter_again(request_, gives_way_);  // on_wait may have acquired it
-            if (ticket_ != 0) return outcome::acquired;
-        }
-        return wait(lock);
+        const departure departs{*this, lock};
+        for (pause next = arrive(lock); next.what != pause::done; next = step(lock)) sleep(lock, next);
+        return outcome_;
     }
 
     [[nodiscard]] ticket hold() const noexcept { return ticket_; }
 
   private:
     using mutex_lock = lock_state::mutex_lock;
+    using clock = deadline::clock;
 
-    /// For how long a reader lets a waiting writer go first. Longer than most shared holds, so that the writer gets in;
-    /// limited, so that writers that keep coming do not keep readers out.
-    static constexpr std::chrono::milliseconds courtesy{100};
-
-    /// How often a waiter tries again before it sleeps: some 20 us in all. To set up a watch, sleep and be woken takes as
-    /// long, so that holds of up to about 20 us are better met awake. (Measured, two processes: 119,000 grants a second
-    /// instead of 74,000 with empty holds, 30,000 instead of 21,000 with holds of 20 us.)
+    /// How often a waiter tries again before it stands in line, if nobody else does; some 20 us in all. To sleep and to be
+    /// woken takes as long, so that holds of up to about 20 us are better met awake. (Measured, two processes: 119,000
+    /// grants a second instead of 74,000 with empty holds, 30,000 instead of 21,000 with holds of 20 us.)
     static constexpr int quick_tries = 32;
 
-    /// A place in the queue, and what its thread needs to sleep there.
-    class place_in_queue : public waiter {
-      public:
-        place_in_queue(lock_state& state, mutex_lock& lock, const request& request)
-            : waiter{request}, backoff{request.options.poll_interval, state.first_rest}, state_{state}, lock_{lock} {
-            state_.enqueue(*this);
-        }
-        place_in_queue(const place_in_queue&) = delete;
-        place_in_queue& operator=(const place_in_queue&) = delete;
-        ~place_in_queue() {
-            if (!lock_.owns_lock()) lock_state::relock(lock_);  // an attempt threw
-            state_.first_rest = backoff.first_rest();
-            state_.leave_queue(*this);
-        }
+    /// A wait that ends earlier has no watch: to begin and to end one takes longer than a bell needs.
+    static constexpr std::chrono::milliseconds unwatched{5};
 
-        detail::backoff backoff;
+    /// Any local user can ring a bell. After so many times in vain, in a wait that has lasted, it is not heard for a moment.
+    static constexpr int most_in_vain = 8;
+    static constexpr std::chrono::milliseconds lasting{2};
+    static constexpr std::chrono::milliseconds rest{8};
 
-      private:
-        lock_state& state_;
-        mutex_lock& lock_;
+    /// Leaves the queue and the line, whatever ends the acquisition.
+    struct departure {
+        ~departure() {
+            if (!lock.owns_lock()) lock_state::relock(lock);  // an attempt threw
+            who.depart(lock);
+        }
+        acquisition& who;
+        mutex_lock& lock;
     };
 
-    outcome wait(mutex_lock& lock) {
-        place_in_queue self{state_, lock, request_};
-        for (;;) {
-            if (request_.is_stopped()) return outcome::cancelled;
-            // Looked at before the attempt: the last attempt is made when the time is over.
-            const bool is_last = deadline_.has_passed();
-            if (gives_way_ && (is_last || deadline::clock::now() >= self.since + courtesy)) {
-                gives_way_ = false;
-                state_.pass_writers(self);
-            }
-            if (state_.is_front(self) || is_last) {
-                ticket_ = state_.enter_again(request_, gives_way_, &self);
-                if (ticket_ != 0 || try_once(lock)) return outcome::acquired;
-            }
-            if (is_last) return outcome::timed_out;
-            sleep(lock, self);
-        }
+    void depart(mutex_lock& lock) noexcept {
+        if (file_.is_open()) leave_file(lock, !has_failed_);
+        if (self_) state_.leave_queue(*self_);
+        self_.reset();
     }
 
-    /// One attempt at the system's lock, with the table unlocked.
-    bool try_once(mutex_lock& lock) {
-        if (!state_.is_free()) return false;
+    // ---- steps, with the table locked ----
+
+    pause arrive(mutex_lock& lock) {
+        gives_way_ = request_.kind == lock_kind::shared && request_.options.courtesy > std::chrono::nanoseconds::zero();
+        ticket_ = state_.enter_again(lock, request_, gives_way_);
+        if (ticket_ != 0) return end(outcome::acquired);
+        since_ = clock::now();
+        if (!request_.is_immediate()) deadline_ = deadline{since_, request_.timeout};
+        // A single attempt has no later chance.
+        const bool attempts = request_.is_immediate() || state_.may_overtake();
+        if (attempts && attempt(lock)) return end(outcome::acquired);
+        if (request_.is_immediate()) return end(outcome::timed_out);
+        if (request_.options.on_wait && !request_.has_told) {
+            if (file_.is_open()) leave_file(lock);
+            lock.unlock();
+            request_.options.on_wait({state_.path(), party_at(state_.path(), request_.options.method).holders});
+            lock = state_.enter();
+            ticket_ = state_.enter_again(lock, request_, gives_way_);  // on_wait may have acquired it
+            if (ticket_ != 0) return end(outcome::acquired);
+        }
+        self_.emplace(request_, since_);
+        state_.enqueue(*self_);
+        if (request_.kind == lock_kind::shared && !gives_way_) state_.pass_writers(*self_);
+        return {pause::none};
+    }
+
+    pause step(mutex_lock& lock) {
+        if (request_.is_stopped()) return end(outcome::cancelled);
+        // Looked at before the attempt: the last attempt is made when the time is over.
+        is_last_ = deadline_.has_passed();
+        if (gives_way_ && end_of_courtesy().has_passed()) {
+            gives_way_ = false;
+            is_due_ = true;
+            state_.pass_writers(*self_);
+        }
+        const bool is_front = state_.is_front(*self_);
+        if (is_front || is_last_) {
+            ticket_ = state_.enter_again(lock, request_, gives_way_, &*self_);
+            if (ticket_ != 0) return end(outcome::acquired);
+            const bool is_due = std::exchange(is_due_, false) || is_last_;
+            if ((is_due || in_doubt_) && attempt(lock, is_due)) return end(outcome::acquired);
+        }
+        if (is_last_) return end(outcome::timed_out);
+        if (!state_.is_front(*self_)) return wait_for_turn(lock);
+        if (!is_in_line_) return at_front(lock);
+        return in_line(lock);
+    }
+
+    pause end(outcome result) noexcept {
+        has_failed_ = false;
+        outcome_ = result;
+        return {pause::done};
+    }
+
+    /// Many waiters are no many files, nor watches.
+    pause wait_for_turn(mutex_lock& lock) noexcept {
+        if (file_.is_open() || file_.watch() != nullptr) leave_file(lock);
+        is_due_ = !has_given_way_;
+        return {pause::turn, patience()};
+    }
+
+    pause at_front(mutex_lock& lock) {
+        if (quick_tries_left_ > 0 && state_.is_free()) {
+            --quick_tries_left_;
+            is_due_ = true;
+            return {pause::none};
+        }
+        const bool is_out_of_reach = state_.is_out_of_reach();
         lock.unlock();
-        const bool locked = try_system_lock();
+        open_file();
+        kept_watch& watch = file_.watch();
+        if (std::exchange(has_lost_watch_, false)) watch = nullptr;
+        if (watch == nullptr) watch = lock_registry::instance().take_watch();
+        const bool has_place = file_.stand_in_line(request_.kind, in_microseconds(since_));
+        in_line_since_ = clock::now();
+        // Without a bell it needs the watch at once. Watch first, then try, then sleep: a release before the watch is
+        // seen by that attempt, a later one by the watch.
+        const bool can_be_called = has_place && watch != nullptr && watch->address() != no_address;
+        if (!can_be_called || is_out_of_reach) start_watching();
+        look_at_line();
         lock_state::relock(lock);
+        self_->stands_in_line = can_be_called;
+        is_in_line_ = true;
+        is_due_ = is_first_;
+        return {pause::none};
+    }
+
+    pause in_line(mutex_lock& lock) {
+        if (is_due_) return {pause::none};
+        if (std::exchange(must_look_, false)) {
+            lock.unlock();
+            look_at_line();
+            lock_state::relock(lock);
+        }
+        const auto now = clock::now();
+        const kept_watch& watch = file_.watch();
+        const bool is_watching = watch != nullptr && watch->is_watching();
+        const auto watch_at = (std::max)(in_line_since_ + unwatched, watch_again_);
+        if (watch != nullptr && !is_watching && now >= watch_at) {
+            lock.unlock();
+            start_watching();
+            look_at_line();
+            lock_state::relock(lock);
+            is_due_ = is_first_;
+            return {pause::none};
+        }
+        if (in_vain_ >= most_in_vain) {
+            in_vain_ = 0;
+            return {pause::rest, sooner(patience(), deadline{now, rest})};
+        }
+        deadline next{now, next_pause(now, is_watching)};
+        if (watch != nullptr && !is_watching) next = sooner(next, deadline{now, watch_at - now});
+        return {pause::news, sooner(next, patience())};
+    }
+
+    std::chrono::nanoseconds next_pause(clock::time_point now, bool is_watching) noexcept {
+        if (is_first_) return backoff_.next(now - since_, is_watching || !self_->stands_in_line);
+        return std::exchange(has_heard_, false) ? backoff::grace() : backoff_.next_behind();
+    }
+
+    /// What ended the sleep for news.
+    void hear(watch_event event) noexcept {
+        if (event == watch_event::lost) {
+            file_.leave_line();
+            is_in_line_ = false;
+            is_due_ = has_lost_watch_ = true;
+            return;
+        }
+        in_doubt_ = in_doubt_ || event == watch_event::moved || event == watch_event::none;
+        if (event == watch_event::called || event == watch_event::moved) {
+            is_due_ = must_look_ = true;
+        } else {
+            const line_place before = first_;
+            look_at_line();
+            is_due_ = is_first_ || (event == watch_event::none && first_ == before);
+        }
+        if (event == watch_event::none) {
+            in_vain_ = 0;
+            return;
+        }
+        has_heard_ = event == watch_event::hint;
+        backoff_.heard_event();
+        if (clock::now() - since_ > lasting) ++in_vain_;
+    }
+
+    // ---- the system, asked with the table unlocked ----
+
+    /// One attempt at the system's lock; or without `tries` only a look whether the file has moved.
+    bool attempt(mutex_lock& lock, bool tries = true) {
+        if (!state_.is_free() && !in_doubt_) return false;
+        tries = tries && state_.is_free();
+        if (!tries && !file_.is_open()) return false;
+        // Who stands in line already, or has no later chance, gives way to nobody.
+        const bool may_give_way = !request_.is_immediate() && !has_attempted_ && !is_in_line_ && !is_last_;
+        const bool gives_way = may_give_way && state_.takes_gives_way();
+        has_attempted_ = true;
+        is_due_ = false;
+        if (!file_.is_open()) take_idle_file();
+        lock.unlock();
+        const bool locked = try_system_lock(tries, gives_way);
+        if (locked) {
+            is_in_line_ = false;
+            file_.leave_line();
+            if (request_.kind == lock_kind::shared) file_.call_reader();
+        }
+        lock_state::relock(lock);
+        if (self_ && !is_in_line_) self_->stands_in_line = false;
         if (!locked) return false;
-        ticket_ = state_.enter_first(request_, file_);
-        if (ticket_ == 0) file_.close();
-        return ticket_ != 0;
+        ticket_ = state_.enter_first(lock, request_, file_);
+        if (ticket_ == 0) {  // another thread was faster
+            lock.unlock();
+            file_.close();
+            file_.watch() = nullptr;
+            lock_state::relock(lock);
+            return false;
+        }
+        return true;
     }
 
     /// True: locked, and it is the file that the path names. A file that is no longer is left for the one that is.
-    bool try_system_lock() {
+    bool try_system_lock(bool tries, bool gives_way) {
         constexpr int enough = 100;  // for a directory in which somebody replaces the file all the time
         for (int i = 0; i < enough; ++i) {
-            if (!file_.is_open()) {
-                file_.open(state_.path(), request_.options.permissions);
-                is_watched_ = false;
+            if (file_.is_open() && !file_.is_intact()) leave_moved_file();
+            open_file();
+            if (gives_way && file_.look_at_line().shows_waiter()) {
+                has_given_way_ = true;
+                quick_tries_left_ = 0;
+                return false;
             }
-            const bool locked = !(gives_way_ && file_.has_waiting_writer(request_.options.method)) &&
-                                file_.try_lock(request_.kind, request_.options.method, state_.path());
-            if (!locked && !may_have_moved_) return false;
-            may_have_moved_ = false;
+            const bool locked = tries && try_lock();
+            if (!locked && !in_doubt_) return false;
+            in_doubt_ = false;
             if (file_.is_at(state_.path())) return locked;
             file_.close();
+            leave_moved_file();
+            tries = true;
         }
         return false;
     }
 
-    void sleep(mutex_lock& lock, place_in_queue& self) {
-        if (std::exchange(self.woken, false)) return;
-        if (quick_tries_left_ > 0 && state_.is_front(self)) {
-            --quick_tries_left_;
-            lock.unlock();
-            lock_state::relock(lock);
-        } else if (!state_.is_front(self) && (file_.is_open() || file_.watch() != nullptr)) {
-            // From the first attempt, or from when it was the front: many waiters are no many files, nor watches.
-            lock.unlock();
-            file_.leave();
-            lock_state::relock(lock);
-        } else if (!state_.is_front(self) || !state_.is_free()) {
-            wait_for_wakeup(lock, self);
-        } else if (!file_.is_open() || !is_watched_) {
-            // Watch first, then try, then sleep: a release before the watch is seen by that attempt, a later one by the
-            // watch.
-            lock.unlock();
-            start_watching();
-            if (request_.kind == lock_kind::exclusive) file_.mark_waiting_writer(request_.options.method);
-            lock_state::relock(lock);
-            is_watched_ = true;
-            may_have_moved_ = true;
-        } else if (file_.watch() == nullptr) {
-            self.wakeup.wait_for(lock, patience(self).limit(self.backoff.next_poll()));
-            may_have_moved_ = true;
-            is_watched_ = deadline::clock::now() < watch_again_;
-        } else {
-            sleep_on_watch(lock, self, *file_.watch());
+    bool try_lock() {
+        if (gives_way_ && file_.writer_came_before(in_microseconds(since_))) {
+            return file_.try_lock_shared_if_free(state_.path());
         }
-        self.woken = false;
+        return file_.try_lock(request_.kind, state_.path());
     }
 
-    /// Without a watch, because the system has none left or cannot watch that file, the waiter polls, and asks again
-    /// later.
+    /// What was known of it is of no use for the next one.
+    void leave_moved_file() noexcept {
+        if (file_.watch() != nullptr) file_.watch()->unwatch();
+        is_in_line_ = false;
+        in_doubt_ = false;
+    }
+
+    /// Which may not be the path's file any more.
+    void take_idle_file() noexcept {
+        kept_watch watch = std::move(file_.watch());
+        file_ = state_.take_idle_file(request_.options.method);
+        file_.watch() = std::move(watch);
+        in_doubt_ = in_doubt_ || file_.is_open();
+    }
+
+    void open_file() {
+        if (!file_.is_open()) file_.open(state_.path(), request_.options.permissions, request_.options.method);
+    }
+
     void start_watching() {
-        kept_watch& watch = file_.watch();
-        if (watch == nullptr) watch = lock_registry::instance().take_watch();
-        file_.keep_above_watch();
-        if (watch != nullptr && !watch->watch(state_.path())) watch = nullptr;
-        if (watch == nullptr) watch_again_ = deadline::clock::now() + std::chrono::seconds{1};
+        if (!file_.start_watching(state_.path())) watch_again_ = clock::now() + std::chrono::seconds{1};
+        in_doubt_ = true;
     }
 
-    /// Until this process has news: a release, the front of the queue, a stop request.
-    void wait_for_wakeup(mutex_lock& lock, place_in_queue& self) {
-        const deadline end = patience(self);
-        if (end.is_never()) {
-            self.wakeup.wait(lock);
-        } else {
-            self.wakeup.wait_until(lock, end.time());
+    void look_at_line() noexcept {
+        const line_view others = file_.look_at_line();
+        first_ = others.place;
+        is_first_ = file_.is_before(others);
+    }
+
+    /// Passes the turn on, if it was this waiter's.
+    void leave_file(mutex_lock& lock, bool keeps = true) noexcept {
+        is_in_line_ = false;
+        if (self_) self_->stands_in_line = false;
+        lock.unlock();
+        const line_view next = file_.release();
+        if (next.what != line_view::nobody) state_.call(next, file_, false);
+        file_.watch() = nullptr;
+        lock_state::relock(lock);
+        const bool is_new_keeper = keeps && request_.options.keep_open && state_.put_idle_file(file_);
+        lock.unlock();
+        if (is_new_keeper) state_.register_keeper();
+        file_.close();
+        lock_state::relock(lock);
+    }
+
+    // ---- the thread's driver ----
+
+    void sleep(mutex_lock& lock, const pause& until) {
+        if (until.what == pause::none) return;
+        release_watch* const watch = file_.watch().get();
+        if (!self_->woken && until.what == pause::news && watch != nullptr) {
+            self_->watch = watch;
+            lock.unlock();
+            hear(watch->wait(until.end.remaining()));
+            lock_state::relock(lock);
+            self_->watch = nullptr;
+        } else if (!self_->woken) {
+            wait_for_wakeup(lock, until);
         }
+        if (std::exchange(self_->woken, false)) is_due_ = true;
+    }
+
+    /// A turn; a rest; or news, where the system has no descriptor left to hear of them.
+    void wait_for_wakeup(mutex_lock& lock, const pause& until) {
+        constexpr std::chrono::hours piece{1};  // some systems cannot express the end of all time
+        self_->wakeup.wait_for(lock, until.end.limit(piece));
+        if (until.what == pause::rest) is_due_ = in_doubt_ = true;
+        if (until.what != pause::news) return;
+        lock.unlock();
+        hear(watch_event::none);
+        lock_state::relock(lock);
     }
 
     /// Until when it may sleep without another attempt.
-    [[nodiscard]] deadline patience(const place_in_queue& self) const noexcept {
-        const deadline end_of_courtesy{self.since, courtesy};
-        return gives_way_ && end_of_courtesy.time() < deadline_.time() ? end_of_courtesy : deadline_;
+    [[nodiscard]] deadline patience() const noexcept {
+        return gives_way_ ? sooner(deadline_, end_of_courtesy()) : deadline_;
     }
-
-    /// Until another process releases the file; at the latest until the next poll.
-    void sleep_on_watch(mutex_lock& lock, place_in_queue& self, release_watch& watch) {
-        self.watch = &watch;
-        lock.unlock();
-        auto event = watch_event::none;
-        if (self.backoff.must_rest()) {
-            event = watch.rest(patience(self).limit(self.backoff.next_rest()));
-        } else {
-            event = watch.wait(patience(self).limit(self.backoff.next_listen()));
-            if (event == watch_event::none) {
-                self.backoff.heard_nothing();
-                may_have_moved_ = true;
-            } else {
-                self.backoff.heard_event();
-            }
-        }
-        if (event == watch_event::moved) may_have_moved_ = true;
-        lock_state::relock(lock);
-        self.watch = nullptr;
-    }
+    [[nodiscard]] deadline end_of_courtesy() const noexcept { return {since_, request_.options.courtesy}; }
+    static deadline sooner(const deadline& a, const deadline& b) noexcept { return a.time() < b.time() ? a : b; }
 
     lock_state& state_;
     const request& request_;
     ticket ticket_ = 0;
+    outcome outcome_ = outcome::timed_out;
+    clock::time_point since_;
     deadline deadline_;
     lock_file file_;
+    std::optional<waiter> self_;  // its place in the queue
+    backoff backoff_{request_.options.poll_interval};
     int quick_tries_left_ = quick_tries;
-    bool gives_way_ = false;       // to a waiting writer
-    bool may_have_moved_ = false;  // file_ may not be the path's file any more
-    bool is_watched_ = false;      // file_, or that has failed
-    deadline::clock::time_point watch_again_;
+
+    bool has_failed_ = true;  // unless it ends otherwise than by an exception
+    bool has_attempted_ = false;
+    bool is_last_ = false;  // this attempt
+    bool has_given_way_ = false;  // to those who stood in line when it came
+    bool gives_way_ = false;  // to writers that came before
+    bool is_due_ = true;      // an attempt
+    bool in_doubt_ = false;   // file_ may not be the path's file any more
+
+    // In line:
+    bool is_in_line_ = false;
+    clock::time_point in_line_since_;
+    clock::time_point watch_again_;
+    line_place first_;        // of the others, at the last look
+    bool is_first_ = true;    // before them
+    bool has_lost_watch_ = false;
+    bool must_look_ = false;  // again, as they may have changed
+    bool has_heard_ = false;  // an event that may have been for others
+    int in_vain_ = 0;         // how often it was woken
 };
 
 }  // namespace nlock::detail

@@ -4,58 +4,42 @@
 
 #include <algorithm>
 #include <chrono>
-#include <utility>
 
 namespace nlock::detail {
 
-/// How long a waiter sleeps before it tries again.
+/// How long a waiter that hears nothing sleeps before it looks again. It is the safety net, and all there is for what the
+/// system does not report: holders who unlock and stay open (flock -u, Java, lockf), remote file systems.
 ///
-/// With a watch it listens: until the release is reported, else for a pause that quadruples up to the caller's longest.
-/// The pause is short after an event, because for a foreign holder that just closes the file, Linux reports the close a
-/// moment *before* it drops the lock (fs/file_table.c, __fput).
-///
-/// Where many wait, all are woken by each release and all but one in vain. So a waiter that was woken in vain rests: it
-/// is deaf for a while, four times longer each time until it hears nothing any more. The longest rest is the same for
-/// all, and not learnt from the waits: those who had waited long would then try less often than the others.
-///
-/// Without a watch it polls.
-///
-/// The longest rest and the longest pause between polls weigh attempts in vain, which keep two cores busy in a crowd,
-/// against how long nobody may notice that a holder was killed. (Measured, holds of 100 us: 64 processes 7,200 grants a
-/// second instead of 6,400 with 8 ms and 4 ms; with 32 ms and 16 ms 7,600, but up to 76 ms after a kill.)
+/// The pause is a part of the time waited so far, so that whatever was missed is noticed late by that part at most, at
+/// the same price in a long wait. After an event it is short again, because for a foreign holder that just closes the
+/// file, Linux reports the close a moment *before* it drops the lock (fs/file_table.c, __fput).
 class backoff {
   public:
-    static constexpr std::chrono::nanoseconds shortest = std::chrono::microseconds{50};
+    explicit backoff(std::chrono::milliseconds longest)
+        : longest_{std::clamp(longest, std::chrono::milliseconds{1},
+                              std::chrono::milliseconds{std::chrono::hours{1}})} {}
 
-    backoff(std::chrono::milliseconds longest, std::chrono::nanoseconds first_rest)
-        : longest_{std::clamp(longest, std::chrono::milliseconds{1}, std::chrono::milliseconds{std::chrono::hours{1}})},
-          rest_{(std::min)(first_rest, longest_)} {}
-
-    [[nodiscard]] bool must_rest() const noexcept { return must_rest_; }
-
-    std::chrono::nanoseconds next_rest() noexcept {
-        must_rest_ = false;
-        pause_ = rest_;
-        rest_ = (std::min)({rest_ * 4, longest_rest, longest_});
-        return jittered(pause_);
+    /// For one who would be the next. `hears`: a watch reports releases by others.
+    std::chrono::nanoseconds next(std::chrono::nanoseconds waited, bool hears) noexcept {
+        constexpr int part = 8;
+        const std::chrono::nanoseconds longest = hears ? longest_ : (std::min)(longest_, longest_when_deaf);
+        const std::chrono::nanoseconds regular = (std::min)((std::max)(waited / part, shortest), longest);
+        const std::chrono::nanoseconds pause = (std::min)(after_event_, regular);
+        if (after_event_ < regular) after_event_ *= 4;
+        return jittered(pause);
     }
 
-    std::chrono::nanoseconds next_listen() noexcept { return pause_ = (std::min)(pause_ * 4, longest_); }
+    /// For one behind others, who will call it: two such pauses, in which the same others are first, make the longest.
+    [[nodiscard]] std::chrono::nanoseconds next_behind() const noexcept { return jittered(longest_ / 2); }
 
-    std::chrono::nanoseconds next_poll() noexcept {
-        return jittered(std::exchange(pause_, (std::min)({pause_ * 2, longest_poll, longest_})));
-    }
+    /// For one behind others that heard an event which may have been for them.
+    [[nodiscard]] static std::chrono::nanoseconds grace() noexcept { return jittered(std::chrono::milliseconds{5}); }
 
-    void heard_event() noexcept { must_rest_ = true; }
-    void heard_nothing() noexcept { rest_ = shortest; }
-
-    /// What the next waiter for this lock shall start with, as there may be as many waiters then. Less than a quarter, so
-    /// that it shrinks where each waiter rests once only.
-    [[nodiscard]] std::chrono::nanoseconds first_rest() const noexcept { return (std::max)(rest_ / 8, shortest); }
+    void heard_event() noexcept { after_event_ = shortest / 2; }
 
   private:
-    static constexpr std::chrono::nanoseconds longest_rest = std::chrono::milliseconds{16};
-    static constexpr std::chrono::nanoseconds longest_poll = std::chrono::milliseconds{8};
+    static constexpr std::chrono::nanoseconds shortest = std::chrono::microseconds{100};
+    static constexpr std::chrono::nanoseconds longest_when_deaf = std::chrono::milliseconds{8};
 
     /// Up to a quarter less, so that waiters do not stay in step.
     static std::chrono::nanoseconds jittered(std::chrono::nanoseconds pause) noexcept {
@@ -63,9 +47,7 @@ class backoff {
     }
 
     std::chrono::nanoseconds longest_;
-    std::chrono::nanoseconds rest_ = shortest;
-    std::chrono::nanoseconds pause_ = shortest;
-    bool must_rest_ = false;
+    std::chrono::nanoseconds after_event_ = shortest;
 };
 
 }  // namespace nlock::detail

@@ -34,6 +34,12 @@ inline std::chrono::nanoseconds to_timeout(std::chrono::nanoseconds time) noexce
     return time < std::chrono::nanoseconds::zero() ? forever : time;
 }
 
+/// In the standard library's face what is negative is zero, as for std::timed_mutex.
+template <class Rep, class Period>
+std::chrono::nanoseconds to_standard_timeout(std::chrono::duration<Rep, Period> time) {
+    return time.count() < 0 ? std::chrono::nanoseconds::zero() : to_timeout(time);
+}
+
 /// How long it is until `time` of any clock, not negative. Throws as to_timeout does.
 template <class Clock, class Duration>
 std::chrono::nanoseconds time_until(std::chrono::time_point<Clock, Duration> time) {

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 The named_lock authors
 //
-// What a process keeps for all its locks: the lock_state of each path in use, and the idle release watches.
+// What a process keeps for all its locks: the lock_state of each path in use, the few of them whose files stay open while
+// they are not locked, and the idle release watches.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
 #include <filesystem>
-#include <map>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -33,8 +38,9 @@ class lock_registry {
     /// The one state of <locks_dir>/<name>.lock in this process. Lives as long as somebody has it, or until
     /// another one is asked for.
     std::shared_ptr<lock_state> state_of(std::string_view name, const std::filesystem::path& locks_dir) {
+        if (auto state = latest_if(name, locks_dir.native(), directory_is::unknown)) return state;
         native_string directory = resolve(locks_dir);
-        if (auto state = latest_if(name, directory)) return state;
+        if (auto state = latest_if(name, directory, directory_is::resolved)) return state;
         native_string path = directory;
         path.reserve(path.size() + 1 + name.size() + lock_file_suffix.size());
         if (path.back() != std::filesystem::path::preferred_separator) {
@@ -42,47 +48,59 @@ class lock_registry {
         }
         append_utf8(path, name);
         append_utf8(path, lock_file_suffix);
+        const std::size_t hash = std::hash<native_view>{}(path);
         std::shared_ptr<lock_state> state;  // outside the mutex, as is the one before it: their end locks it
         std::shared_ptr<lock_state> before;
         const std::scoped_lock lock{mutex_};
-        const auto known = states_.find(path);
-        if (known != states_.end()) state = known->second->weak_from_this().lock();
+        state = known(path, hash);
         if (state == nullptr) {
-            if (known != states_.end()) states_.erase(known);
-            const auto made = std::make_shared<registered_state>(std::string{name}, std::move(path));
+            const auto made = std::make_shared<registered_state>(std::string{name}, std::move(path), hash);
+            made->next = first_with(hash);
+            std::atomic_signal_fence(std::memory_order_seq_cst);  // a fork now must find the list whole
+            first_with(hash) = made.get();
             state = made;
-            states_.emplace(made->path().native(), made.get());
         }
         latest_directory_.swap(directory);
         before = std::exchange(latest_, state);
         return state;
     }
 
-    /// A watch for one waiter, null if the system has none left. They are kept: closing an inotify instance takes 5 to
-    /// 15 ms, in which the kernel waits for all its readers.
+    /// A watch for one waiter, null if the system has none left.
     kept_watch take_watch() {
+        for (;;) {
+            kept_watch watch;  // goes with the mutex unlocked, if it is not usable
+            const std::scoped_lock lock{mutex_};
+            if (idle_watches_ == nullptr) break;
+            watch.reset(std::exchange(idle_watches_, idle_watches_->next_idle));
+            --idle_watch_count_;
+            if (watch->is_usable()) return watch;
+        }
+        return release_watch::open();
+    }
+
+    /// False: there are enough of them.
+    bool give_back(release_watch& watch) noexcept {
+        const std::scoped_lock lock{mutex_};
+        if (idle_watch_count_ == most_idle) return false;
+        ++idle_watch_count_;
+        watch.next_idle = std::exchange(idle_watches_, &watch);
+        return true;
+    }
+
+    /// Counts a state among those that keep a file open; the one that has been for longest closes its own.
+    void add_keeper(lock_state& state) noexcept {
+        std::shared_ptr<lock_state> closes;  // may end with the mutex unlocked
         {
             const std::scoped_lock lock{mutex_};
-            while (idle_watches_ != nullptr) {
-                kept_watch watch{std::exchange(idle_watches_, idle_watches_->next_idle)};
-                if (watch->is_usable()) return watch;
+            if (lock_state* const oldest = std::exchange(keepers_[next_keeper_], &state)) {
+                closes = oldest->weak_from_this().lock();
             }
-            if (deadline::clock::now() < no_watch_before_) return nullptr;
+            next_keeper_ = (next_keeper_ + 1) % keepers_.size();
         }
-        kept_watch watch = release_watch::open();
-        if (watch == nullptr) {  // to refuse one takes the kernel as long as to close one: not at every wait
-            const std::scoped_lock lock{mutex_};
-            no_watch_before_ = deadline::clock::now() + std::chrono::seconds{1};
-        }
-        return watch;
+        if (closes != nullptr) closes->close_idle_file();
     }
 
-    void give_back(release_watch& watch) noexcept {
-        const std::scoped_lock lock{mutex_};
-        watch.next_idle = std::exchange(idle_watches_, &watch);
-    }
-
-    /// Locked around fork(), so that the child finds the registry whole.
+    /// Of the registry; a state starts afresh under it, too.
     [[nodiscard]] std::mutex& mutex() noexcept { return mutex_; }
 
   private:
@@ -91,22 +109,55 @@ class lock_registry {
 
     /// A state that leaves the registry when it ends.
     struct registered_state : lock_state {
-        using lock_state::lock_state;
+        registered_state(std::string name, std::filesystem::path path, std::size_t hash_of_path)
+            : lock_state{std::move(name), std::move(path)}, hash{hash_of_path} {}
+        registered_state(const registered_state&) = delete;
+        registered_state& operator=(const registered_state&) = delete;
         ~registered_state() {
             forget_parent();  // whose thread may have left the table half done
             instance().forget(*this);
         }
+
+        const std::size_t hash;
+        registered_state* next = nullptr;
     };
 
     lock_registry() {
-        install_fork_handlers([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); });
+        install_fork_handlers([] { instance().start_afresh_in_child(); });
+    }
+
+    /// Nothing of ours is locked while others fork, so a thread that the child does not have may have been at work here.
+    /// Each change of the table of states is the change of one pointer: the child finds it whole, and drops the rest.
+    void start_afresh_in_child() noexcept {
+        keepers_ = {};
+        release_watch::start_afresh_in_child();
+        if (mutex_.try_lock()) return mutex_.unlock();
+        new (&mutex_) std::mutex;
+        new (&latest_directory_) native_string;
+        new (&resolved_directory_) native_string;
+        new (&latest_) std::shared_ptr<lock_state>;
+        idle_watches_ = nullptr;
+        idle_watch_count_ = 0;
+    }
+
+    registered_state*& first_with(std::size_t hash) noexcept { return states_[hash % states_.size()]; }
+
+    /// The state of that path that is alive, or null.
+    std::shared_ptr<lock_state> known(const native_string& path, std::size_t hash) noexcept {
+        for (registered_state* s = first_with(hash); s != nullptr; s = s->next) {
+            if (s->hash != hash || s->path().native() != path) continue;
+            if (auto alive = s->weak_from_this().lock()) return alive;
+        }
+        return nullptr;
     }
 
     void forget(const registered_state& state) noexcept {
         const std::scoped_lock lock{mutex_};
-        const auto found = states_.find(state.path().native());
-        // A new state of that path may have taken the place meanwhile.
-        if (found != states_.end() && found->second == &state) states_.erase(found);
+        registered_state** at = &first_with(state.hash);
+        while (*at != nullptr && *at != &state) at = &(*at)->next;
+        if (*at != nullptr) *at = state.next;
+        std::replace(keepers_.begin(), keepers_.end(), static_cast<lock_state*>(const_cast<registered_state*>(&state)),
+                     static_cast<lock_state*>(nullptr));
     }
 
     /// The one name of a directory: absolute, with its symlinks resolved as far as it exists. The last one that proved
@@ -137,31 +188,36 @@ class lock_registry {
 
     /// The state asked for last, if it is asked for again. To make a new object for each acquisition, as Jam.py does,
     /// then needs no new state.
-    std::shared_ptr<lock_state> latest_if(std::string_view name, const native_string& directory) {
+    enum class directory_is { resolved, unknown };
+    std::shared_ptr<lock_state> latest_if(std::string_view name, const native_string& directory, directory_is what) {
         const std::scoped_lock lock{mutex_};
-        return latest_ != nullptr && latest_->name() == name && latest_directory_ == directory ? latest_ : nullptr;
+        const bool fits = latest_ != nullptr && latest_directory_ == directory && latest_->name() == name &&
+                          (what == directory_is::resolved || directory == resolved_directory_);
+        return fits ? latest_ : nullptr;
     }
 
+    static constexpr std::size_t most_idle = 16;
+
     std::mutex mutex_;
-    std::map<native_view, registered_state*> states_;  // by their paths. No hash table: it would keep its size
-    release_watch* idle_watches_ = nullptr;            // a list
+    std::array<registered_state*, 1024> states_{};  // lists, by the hashes of the paths
+    std::array<lock_state*, most_idle> keepers_{};  // of idle files; the next one takes the place of the oldest
+    std::size_t next_keeper_ = 0;
+    release_watch* idle_watches_ = nullptr;  // a list
+    std::size_t idle_watch_count_ = 0;
     native_string resolved_directory_;
     native_string latest_directory_;  // of latest_
     std::shared_ptr<lock_state> latest_;
-    deadline::clock::time_point no_watch_before_{};
 };
 
 /// Makes the registry before main(): a child that is forked while another thread makes it would wait for that for ever.
 inline const lock_registry& early_registry = lock_registry::instance();
 
 NAMED_LOCK_OUT_OF_LINE inline void give_back_watch::operator()(release_watch* watch) const noexcept {
-    if (!watch->is_usable()) {  // the parent's, in a forked child
-        delete watch;
-        return;
-    }
     watch->unwatch();
-    lock_registry::instance().give_back(*watch);
+    if (!watch->is_usable() || !lock_registry::instance().give_back(*watch)) delete watch;
 }
+
+inline void lock_state::register_keeper() noexcept { lock_registry::instance().add_keeper(*this); }
 
 inline void lock_state::start_afresh() noexcept {
     const std::scoped_lock one_thread_of_the_child{lock_registry::instance().mutex()};
@@ -175,7 +231,11 @@ inline void lock_state::start_afresh() noexcept {
     }
     self_ = nullptr;
     file_ = lock_file{};  // closed by the fork handler already
-    first_ = nullptr;     // the waiters are threads of the parent
+    idle_file_ = lock_file{};
+    keeps_file_ = false;
+    line_memory_ = nullptr;
+    gives_way_ = is_out_of_reach_ = false;
+    first_ = nullptr;  // the waiters are threads of the parent
     generation_.store(fork_generation(), std::memory_order_release);
 }
 

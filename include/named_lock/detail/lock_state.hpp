@@ -4,9 +4,9 @@
 // One lock_state per path in a process: who of this process holds it, and which threads wait.
 //
 // The process holds the system's lock once, on one open file, for all holds in the table: either one exclusive hold
-// with the re-entries of its thread, or any number of shared ones. The last hold that goes gives the file up. The
-// system's lock is neither taken nor dropped with the mutex locked: on a network file system that may take long, and
-// the other threads have deadlines of their own.
+// with the re-entries of its thread, or any number of shared ones. The last hold that goes gives the lock up; the file may
+// stay open for the next one. No system call about the file is made with the mutex locked: on a network file system that
+// may take long, and the other threads have deadlines of their own.
 #pragma once
 
 #include <atomic>
@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -23,7 +24,6 @@
 #include <utility>
 #include <vector>
 
-#include <named_lock/detail/backoff.hpp>
 #include <named_lock/detail/lock_file.hpp>
 #include <named_lock/detail/request.hpp>
 #include <named_lock/errors.hpp>
@@ -32,15 +32,17 @@ namespace nlock::detail {
 
 /// A thread that waits for a lock_state. Its members are used with the state's mutex locked.
 struct waiter {
-    explicit waiter(const request& r) noexcept : kind{r.kind}, stop{r.stop} {}
+    waiter(const request& r, std::chrono::steady_clock::time_point came) noexcept
+        : kind{r.kind}, since{came}, stop{r.stop} {}
 
     const lock_kind kind;
+    const std::chrono::steady_clock::time_point since;
     const stop_signal* stop;  // or null
     std::condition_variable wakeup;
     release_watch* watch = nullptr;  // what it sleeps on, if not on `wakeup`
     bool woken = false;              // since it last slept
+    bool stands_in_line = false;     // of processes: a release calls it there, if it is first
     waiter* next = nullptr;
-    const std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
 
     void wake() noexcept {
         if (std::exchange(woken, true)) return;
@@ -139,9 +141,9 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     [[nodiscard]] bool is_free() const noexcept { return holds_.empty(); }
 
     /// A hold beside one that this process has already: the owner's own, or a shared one beside shared ones. 0: there
-    /// is none that allows it. `gives_way`: not past a writer that waits, here or in another process. `self`: its place
-    /// in the queue, if it has one.
-    ticket enter_again(const request& r, bool gives_way, const waiter* self = nullptr) {
+    /// is none that allows it. `gives_way`: not past a writer that came before, here or in another process. `self`: its
+    /// place in the queue, if it has one.
+    ticket enter_again(mutex_lock& lock, const request& r, bool gives_way, const waiter* self = nullptr) {
         if (is_free()) return 0;
         const bool is_owner =
             r.owner != no_thread && latest([&](const hold& h) { return h.owner == r.owner; }) != holds_.end();
@@ -154,24 +156,43 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
             return add(r);
         }
         const bool both_shared = kind_ == lock_kind::shared && r.kind == lock_kind::shared;
-        if (!both_shared || !same_method) return 0;
-        if (gives_way && (has_writer_before(self) || file_.has_waiting_writer(r.options.method))) return 0;
-        return file_.is_at(path_) ? add(r) : 0;  // of a file that was replaced, another process may hold the new one
+        if (!both_shared || !same_method || (gives_way && has_writer_before(self))) return 0;
+        return join(lock, r, gives_way, self == nullptr ? std::chrono::steady_clock::now() : self->since);
     }
 
     /// Enters the first hold; `file` is locked, and becomes the process's file. 0: another thread was faster.
-    ticket enter_first(const request& r, lock_file& file) {
-        if (!is_free()) return enter_again(r, false);
+    ticket enter_first(mutex_lock& lock, const request& r, lock_file& file) {
+        if (!is_free()) return enter_again(lock, r, false);
         const ticket t = add(r);
         file_ = std::move(file);
         kind_ = r.kind;
+        stays_open_ = r.options.keep_open;
         return t;
     }
+
+    /// The file that the last hold left open, or none.
+    [[nodiscard]] lock_file take_idle_file(lock_method method) noexcept {
+        return idle_file_.is_open() && idle_file_.method() == method ? std::move(idle_file_) : lock_file{};
+    }
+
+    /// Keeps a file that is not needed now, if it may stay open; else `file` has it still. True: register_keeper() must
+    /// follow, with the table unlocked.
+    [[nodiscard]] bool put_idle_file(lock_file& file) noexcept {
+        if (!file.may_stay_open() || idle_file_.is_open()) return false;
+        idle_file_ = std::move(file);
+        return !std::exchange(keeps_file_, true);
+    }
+    void register_keeper() noexcept;  // in lock_registry.hpp
+
+    /// Whom this process could not call, cannot call it: as in two network namespaces.
+    [[nodiscard]] bool is_out_of_reach() const noexcept { return is_out_of_reach_; }
+
+    /// Whether the next acquisition of this process lets others go first who stand in line. Asked once.
+    [[nodiscard]] bool takes_gives_way() noexcept { return std::exchange(gives_way_, false); }
 
     /// A thread that comes now may be faster than one that has to be woken first, which keeps short critical sections
     /// busy. But none waits for longer than this behind newcomers when its turn has come.
     [[nodiscard]] bool may_overtake() const noexcept {
-        constexpr auto patience = std::chrono::milliseconds{1};
         return first_ == nullptr || std::chrono::steady_clock::now() - turn_since_ < patience;
     }
 
@@ -202,9 +223,35 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         if (was_front && !exclusive_now) wake_front();
     }
 
-    std::chrono::nanoseconds first_rest = backoff::shortest;  // of the next waiter
+    // Without the table locked.
+
+    /// Calls the next in line to a file that was given up.
+    NAMED_LOCK_OUT_OF_LINE void call(const line_view& next, lock_file& given_up, bool may_give_way) noexcept {
+        const auto now = in_microseconds(std::chrono::steady_clock::now());
+        mutex_lock lock = enter();
+        if (line_memory_ == nullptr) line_memory_.reset(new (std::nothrow) line_memory);
+        line_memory memory = line_memory_ != nullptr ? *line_memory_ : line_memory{};
+        lock.unlock();
+        const auto answer = given_up.call(next, memory, now);
+        relock(lock);
+        if (line_memory_ != nullptr) *line_memory_ = memory;
+        gives_way_ = may_give_way && now - answer.since > patience;
+        is_out_of_reach_ = !answer.is_told;
+    }
+
+
+    /// Closes the file that was left open.
+    void close_idle_file() noexcept {
+        lock_file closed;
+        const auto lock = enter();
+        closed = std::move(idle_file_);
+        keeps_file_ = false;
+    }  // after the mutex is unlocked: closing may take long
 
   private:
+    /// Nobody waits for longer than this behind newcomers of a process that has just held the lock.
+    static constexpr std::chrono::milliseconds patience{1};
+
     struct hold {
         ticket id;
         owner_id owner;
@@ -245,22 +292,62 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         if (*at != nullptr) *at = w.next;
     }
 
-    ticket add(const request& r) {
-        holds_.push_back({last_ticket_ + 1, r.owner, r.kind, r.end});
+    ticket add(const request& r) { return add(r, r.owner); }
+    ticket add(const request& r, owner_id owner) {
+        holds_.push_back({last_ticket_ + 1, owner, r.kind, r.end});
         if (r.end == given_up_by::unlock && self_ == nullptr) self_ = shared_from_this();
         return ++last_ticket_;
     }
 
+    /// A shared hold beside others. It is entered first, so that the others cannot give the file up, and looked at after
+    /// that, with the table unlocked; until then it is nobody's.
+    ticket join(mutex_lock& lock, const request& r, bool gives_way, std::chrono::steady_clock::time_point since) {
+        struct trial {
+            ~trial() {
+                if (!lock.owns_lock()) relock(lock);
+                const auto found = state.find(id);
+                if (fits) {
+                    found->owner = owner;
+                } else {
+                    state.drop(lock, found);
+                    if (!lock.owns_lock()) relock(lock);
+                }
+            }
+            lock_state& state;
+            mutex_lock& lock;
+            ticket id;
+            owner_id owner;
+            bool fits = false;
+        };
+        const ticket id = add(r, nobody_yet);
+        trial tried{*this, lock, id, r.owner};
+        lock.unlock();
+        // Of a file that was replaced, another process may hold the new one.
+        tried.fits = file_.is_at(path_) && !(gives_way && file_.writer_came_before(in_microseconds(since)));
+        return tried.fits ? id : 0;
+    }
+
+    /// Gives up a hold; leaves the table unlocked if it was the last one.
     void drop(mutex_lock& lock, iterator which) noexcept {
         holds_.erase(which);
         if (!holds_.empty()) return;
         const std::shared_ptr<lock_state> self = std::move(self_);
         lock_file given_up = std::move(file_);
+        const bool stays_open = stays_open_;
+        const bool has_line = given_up.has_line();
         lock.unlock();
-        given_up.close();
+        const line_view next = given_up.release();
+        if (next.what != line_view::nobody) call(next, given_up, true);
+        if (!has_line) given_up.close();  // so that whoever watches it hears
+        const kept_watch ends_last = std::move(given_up.watch());
         relock(lock);
-        wake_front();   // after the close: its next attempt must find the file free
-        lock.unlock();  // before given_up goes, with its watch
+        // After the release: its next attempt must find the file free. One in the line of processes was called there, if
+        // it is the line of this file: where nobody is seen, it stands in that of another one, which has its place now.
+        const bool is_called = next.shows_waiter() && given_up.is_open();
+        if (first_ != nullptr && !(first_->stands_in_line && is_called)) first_->wake();
+        const bool is_new_keeper = stays_open && put_idle_file(given_up);
+        lock.unlock();
+        if (is_new_keeper) register_keeper();
     }
 
     void wake_front() noexcept {
@@ -273,13 +360,21 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
 
     void start_afresh() noexcept;  // in lock_registry.hpp
 
+    static constexpr owner_id nobody_yet = (std::numeric_limits<owner_id>::max)();
+
     const std::string name_;
     const std::filesystem::path path_;
     std::atomic<std::uint32_t> generation_{fork_generation()};
     std::mutex mutex_;
     std::vector<hold> holds_;  // in the order in which they were acquired
-    lock_file file_;           // locked while there are holds
+    lock_file file_;           // locked while there are holds, else none
     lock_kind kind_ = lock_kind::shared;
+    bool stays_open_ = false;   // file_, after the last hold
+    lock_file idle_file_;       // neither locked nor in line
+    bool keeps_file_ = false;   // idle_file_ counts among those of the process
+    std::unique_ptr<line_memory> line_memory_;  // once somebody has stood in line
+    bool gives_way_ = false;
+    bool is_out_of_reach_ = false;
     ticket last_ticket_ = 0;
     waiter* first_ = nullptr;
     std::chrono::steady_clock::time_point turn_since_;  // of first_

@@ -74,7 +74,7 @@ enum class held_by { unknown, this_process, another_process };
 
 inline std::string timeout_message(std::string_view name, const std::filesystem::path& path,
                                    std::chrono::nanoseconds timeout, const std::vector<lock_holder>& holders,
-                                   held_by known = held_by::unknown) {
+                                   held_by known = held_by::unknown, std::size_t others_wait = 0) {
     std::string message = not_acquired(name, path).append(" within ").append(in_words(timeout));
     const char* separator = "; held by ";
     if (known == held_by::this_process) {
@@ -89,6 +89,9 @@ inline std::string timeout_message(std::string_view name, const std::filesystem:
         if (!holder.process.empty()) message.append(" (").append(holder.process).append(")");
         separator = ", ";
         pid_word = "";
+    }
+    if (others_wait != 0) {
+        message.append("; ").append(std::to_string(others_wait)).append(others_wait == 1 ? " other waits" : " others wait");
     }
     return message;
 }

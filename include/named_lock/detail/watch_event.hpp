@@ -6,11 +6,13 @@
 
 namespace nlock::detail {
 
-/// What ended the wait on a release_watch.
+/// What ended the wait on a release_watch. All of them are hints: the next attempt decides.
 enum class watch_event {
-    none,   ///< the pause is over
-    hint,   ///< the file was closed by somebody, or the wait was interrupted
-    moved,  ///< the file was moved, deleted or changed: it may no longer be the one that the path names
+    none,    ///< the pause is over
+    hint,    ///< the file was closed by somebody: the lock may be free
+    called,  ///< this waiter was meant: it is the next in line, or its process has news for it
+    moved,   ///< the file was moved, deleted or changed: it may no longer be the one that the path names
+    lost,    ///< the program has closed what the watch sleeps on: another one is needed
 };
 
 class release_watch;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 The named_lock authors
 //
-// The protocol of acquisition.hpp and lock_state.hpp, for Spin. docs/proof.md says what it covers and what it leaves
-// out; run.sh checks it. Each step names the function that it stands for.
+// The protocol of acquisition.hpp, lock_state.hpp and line.hpp, for Spin. docs/proof.md says what it covers and what it
+// leaves out; run.sh checks it. Each step names the function that it stands for.
 //
 // One atomic step is either what a thread does with the mutex of its lock_state locked, between two system calls, or
 // one system call. So there is no mutex here. Time is a choice: a deadline may pass wherever it is looked at, a pause
@@ -12,21 +12,29 @@
 //             SHARED, DEADLINE, ONCE, STOP    bit t: thread t locks shared, has a deadline, tries once, is to stop
 //             HOLD                            bit t: thread t never lets go
 //             MEET                            bit t: thread t does not let go before all these are inside
-//             COURTESY                        readers let waiting writers of their process go first, for a while
-//             NO_WATCH                        bit t: the system has no watch for thread t
-//             POLL                            pauses while listening end (0: a waiter is woken by events or not at all)
+//             FROZEN                          bit t: thread t may be stopped for ever where it sleeps in line
+//             COURTESY                        readers let writers that came before go first, for a while
+//             KEEP                            lock files stay open between acquisitions
+//             LONG                            a release may see somebody who has waited for long
+//             ORDER                           nothing in this world excuses that somebody is overtaken
+//             WATCH                           bit t: a wait of thread t may last until it watches the file
+//             UNREACHABLE                     bit t: other processes cannot ring the bell of thread t
+//             DEAF                            bit t: thread t got a bell for its own process only, and watches at once
+//             NO_BELL                         bit t: thread t got neither
+//             POLL                            pauses while listening end (0: a waiter is woken by others, or never)
 //             CRASH                           so many processes may be killed at any moment
 //             FOREIGN                         so often another program locks the file, and just closes it
+//             STAYS                           or unlocks it, and does not close it
 //             KEEPER                          another program has locked the file and never lets go
 //             REPLACE                         so often a program that holds the lock deletes or replaces the file
 //             VANDAL                          so often one does so that does not hold it
 //             BACK                            somebody replaces the file, and then puts the old one back
 //             SWAP                            so often the directory is replaced, of which inotify reports nothing
-//             NOISE                           so many events come without a cause
-//             LOSS                            so many events get lost
-// Breaks it:  BREAK_TRY_BEFORE_WATCH, BREAK_NO_RECHECK, BREAK_NLINK_ONLY, BREAK_WAKES_NOBODY, BREAK_LEAVES_SILENTLY,
-//             BREAK_CLOSE_ONLY, BREAK_KEEPS_WATCH, BREAK_FORGETS_WAKING, BREAK_NO_LAST_TRY, BREAK_NEVER_MOVES,
-//             BREAK_JOINS_REPLACED, BREAK_ENDLESS_COURTESY; with WITNESS_ONLY only those who are inside count, not which file they hold
+//             CLOSER                          so often the program closes a file that was kept open
+//             NOISE                           so many bytes and events come without a cause
+//             LOSS                            so many bytes and events get lost
+// Breaks it:  the names that begin with BREAK_; run.sh says what each of them means. With WITNESS_ONLY only those who
+//             are inside count, not which file they hold
 
 #ifndef PROCS
 #define PROCS 2
@@ -36,6 +44,9 @@
 #endif
 #ifndef ROUNDS
 #define ROUNDS 1
+#endif
+#ifndef LONG
+#define LONG 0
 #endif
 #ifndef SHARED
 #define SHARED 0
@@ -54,6 +65,21 @@
 #endif
 #ifndef MEET
 #define MEET 0
+#endif
+#ifndef FROZEN
+#define FROZEN 0
+#endif
+#ifndef WATCH
+#define WATCH 0
+#endif
+#ifndef UNREACHABLE
+#define UNREACHABLE 0
+#endif
+#ifndef DEAF
+#define DEAF 0
+#endif
+#ifndef NO_BELL
+#define NO_BELL 0
 #endif
 #ifndef POLL
 #define POLL 0
@@ -76,6 +102,9 @@
 #ifndef BACK
 #define BACK 0
 #endif
+#ifndef CLOSER
+#define CLOSER 0
+#endif
 #ifndef NOISE
 #define NOISE 0
 #endif
@@ -85,16 +114,15 @@
 #ifndef KEEPER
 #define KEEPER 0
 #endif
-#ifndef NO_WATCH
-#define NO_WATCH 0
-#endif
 
 #define ALL (PROCS + THREADS - 1)
-#define STATE_FILE(p) (ALL + (p))      // lock_state::file_ of process p
-#define FOREIGN_FILE (ALL + PROCS)
-#define REPLACE_FILE (ALL + PROCS + 1)
-#define KEEPER_FILE (ALL + PROCS + 2)
-#define FILES (ALL + PROCS + 3)
+#define GIVEN_FILE(t) (ALL + (t))      // what thread t has taken out of lock_state::file_ to release it
+#define STATE_FILE(p) (2 * ALL + (p))  // lock_state::file_ of process p
+#define IDLE_FILE(p) (2 * ALL + PROCS + (p))  // lock_state::idle_file_
+#define FOREIGN_FILE (2 * ALL + 2 * PROCS)
+#define REPLACE_FILE (FOREIGN_FILE + 1)
+#define KEEPER_FILE (FOREIGN_FILE + 2)
+#define FILES (FOREIGN_FILE + 3)
 #define PROCESS_OF(t) ((t) < THREADS -> 0 : (t) - THREADS + 1)
 #define PLACES(p) ((p) == 0 -> 0 : (p) + THREADS - 1)  // of its threads in the queue
 #define HAS(mask, t) (((mask) >> (t)) & 1)
@@ -102,6 +130,7 @@
 #define unlocked 0
 #define shared 1
 #define exclusive 2
+#define either 3
 
 // ---- the file system ----
 
@@ -109,30 +138,36 @@ byte path = 1;         // the inode that the path names; 0: none
 byte next_inode = 2;
 byte inode[FILES];     // of an open file description; 0: it is closed. File t is acquisition::file_ of thread t
 byte locked[FILES];    // what flock(2) has granted to it
+bit gone[FILES];       // the program has closed it, and the library does not know
 #ifdef BREAK_NLINK_ONLY
 bit unlinked[8];       // st_nlink == 0
 #endif
+byte line[ALL];        // the marks as t + 1, in the order in which they were set; that of thread t is on file t
 byte watched[ALL];     // the inode that thread t watches
 bit hint[ALL];         // IN_CLOSE waits to be read
 bit moved[ALL];        // IN_ATTRIB, IN_MOVE_SELF or IN_DELETE_SELF does
-bit interrupt[ALL];    // the eventfd of release_watch::interrupt()
+bit bell[ALL];         // a byte does
 
 // ---- the processes ----
 
-byte queue[ALL];     // lock_state::first_ and its successors, as t + 1, each process at its PLACES
-byte holds[PROCS];                          // lock_state::holds_
-byte kind[PROCS];                           // lock_state::kind_
-bit woken[ALL];                             // waiter::woken
-bit on_watch[ALL];                          // waiter::watch is set
+byte came[ALL];        // those who acquire as t + 1, in the order of acquisition::since_
+byte queue[ALL];       // lock_state::first_ and its successors, as t + 1, each process at its PLACES
+byte holds[PROCS];     // lock_state::holds_
+byte kind[PROCS];      // lock_state::kind_
+bit saw_waiter[PROCS]; // line_memory::gives_way_
+bit woken[ALL];        // waiter::woken
+bit on_bell[ALL];      // waiter::watch is set
+byte in_line[ALL];     // waiter::stands_in_line: of which inode
 bit dead[PROCS];
-bit stop[ALL];                               // stop_signal::raised_
+bit stop[ALL];         // stop_signal::raised_
 
 // ---- the witness: who is inside ----
 
-byte inside[FILES];  // by the number of the thread, or of the file of another program
+byte inside[FILES];    // by the number of the thread, or of the file of another program
 byte inside_file[FILES];
-byte met;            // bits of those that were inside
-byte ended;          // programs and threads that have nothing more to do
+byte owes[PROCS];      // whom its last release saw waiting, as t + 1, until that one has left the line
+byte met;              // bits of those that were inside
+byte ended;            // programs and threads that have nothing more to do
 
 inline enter_witness(who, how, file) {
     d_step {
@@ -167,6 +202,15 @@ inline open_path(file) {
         fi;
         inode[file] = path
     }
+}
+
+inline move_file(from, to) {
+    inode[to] = inode[from];
+    locked[to] = locked[from];
+    gone[to] = gone[from];
+    inode[from] = 0;
+    locked[from] = unlocked;
+    gone[from] = 0
 }
 
 /// flock(2) with LOCK_NB; `granted` says what came of it.
@@ -226,25 +270,154 @@ inline close_locked(file) {
     }
 }
 
-/// lock_file::close(), in two system calls: unlock_file() and close(2). Of a file that it has not locked, the first has
-/// no effect, and need not have one.
-inline unlock_or_report(file) {
-#ifdef BREAK_CLOSE_ONLY
-    report(hint[k], inode[file])
-#else
-    locked[file] = unlocked
-#endif
+// ---- lists of threads, as t + 1; `place` is list[k] ----
+
+inline append(place, who) {
+    d_step {
+        k = 0;
+        do
+        :: place != 0 -> k++
+        :: else -> place = who + 1; k = 0; break
+        od
+    }
 }
-inline close_rest(file) {
-#ifdef BREAK_CLOSE_ONLY
-    d_step { locked[file] = unlocked; inode[file] = 0 }
-#else
-    close_file(file)
-#endif
+
+/// No effect if it is not in the list.
+inline strike(place, next_place, who) {
+    d_step {
+        k = 0;
+        do
+        :: k < ALL && place != who + 1 -> k++
+        :: else -> break
+        od;
+        do
+        :: k + 1 < ALL -> place = next_place; k++
+        :: k + 1 == ALL -> place = 0; break
+        :: k >= ALL -> break
+        od;
+        k = 0
+    }
 }
-inline unlock_and_close(file) {
-    unlock_or_report(file);
-    close_rest(file)
+
+// ---- the line ----
+
+/// leave_line(), or what the kernel does to a file that is closed.
+inline unmark(who) {
+    atomic {
+        strike(line[k], line[k + 1], who);
+        d_step {
+            do
+            :: k < PROCS -> owes[k] = (owes[k] == who + 1 -> 0 : owes[k]); k++
+            :: else -> break
+            od;
+            k = 0
+        }
+    }
+}
+
+/// look_at_line(): `seen` is the first one, or 0. `self` does not see its own mark. `part` is its writers, or all.
+inline look(number, self, part) {
+    d_step {
+        seen = 0;
+        k = 0;
+        do
+        :: k < ALL && line[k] != 0 && seen == 0 ->
+            if
+            :: line[k] != self + 1 && inode[line[k] - 1] == number && (part == either || KIND(line[k] - 1) == part) ->
+                seen = line[k]
+            :: else
+            fi;
+            k++
+        :: else -> break
+        od;
+        k = 0
+    }
+}
+
+/// line_place::came_before() for those two, as t + 1, of whom at least one is still there.
+inline compare(one, two) {
+    d_step {
+        k = 0;
+        do
+        :: came[k] == one -> before = 1; break
+        :: came[k] == two -> before = 0; break
+        :: else -> k++
+        od;
+        k = 0
+    }
+}
+
+/// The look of a release. The witness: whom it saw, if that one has waited for long.
+inline look_for_next() {
+    atomic {
+        look(inode[GIVEN_FILE(t)], ALL, either);
+        if
+        :: saw_waiter[PROCESS_OF(t)] = 0; owes[PROCESS_OF(t)] = 0
+        :: LONG && seen != 0 -> saw_waiter[PROCESS_OF(t)] = 1; owes[PROCESS_OF(t)] = seen
+        fi
+    }
+}
+
+/// acquisition::look_at_line()
+inline look_and_compare() {
+    d_step {
+        look(inode[t], t, either);
+        same = (first == seen);
+        first = seen;
+#ifdef BREAK_READS_AGAIN
+        is_first = (seen == 0);
+#else
+        if
+        :: seen == 0 || !has_place -> is_first = 1
+        :: else -> compare(t + 1, seen); is_first = before; before = 0
+        fi;
+#endif
+        seen = 0
+    }
+}
+
+/// lock_file::writer_came_before() for a file of that inode; `before` says it.
+inline look_for_writer(number) {
+    d_step {
+        look(number, t, exclusive);
+        if
+        :: seen == 0 -> before = 0
+        :: else -> compare(seen, t + 1)
+        fi;
+        seen = 0
+    }
+}
+
+#ifdef ORDER
+inline look_whether_in_line() {
+    d_step {
+        do
+        :: k < ALL -> before = before | (line[k] == seen); k++
+        :: else -> break
+        od;
+        k = 0
+    }
+}
+#endif
+
+/// voice::call() for `seen`. The socket of a process that is killed may be closed before or after its mark goes.
+inline call() {
+    if
+    :: seen != 0 && dead[PROCESS_OF(seen - 1)] -> reached = 0
+    :: seen != 0 && dead[PROCESS_OF(seen - 1)] -> reached = 1
+    :: seen != 0 && HAS(UNREACHABLE | DEAF | NO_BELL, seen - 1) -> reached = 0
+    :: seen != 0 && !dead[PROCESS_OF(seen - 1)] && !HAS(UNREACHABLE | DEAF | NO_BELL, seen - 1) ->
+#ifdef ORDER
+        look_whether_in_line();
+        bell[seen - 1] = bell[seen - 1] | before;  // but for a byte that comes too late
+        before = 0;
+#else
+        bell[seen - 1] = 1;
+#endif
+        reached = 1
+    :: seen == 0 -> reached = 1
+    fi;
+    seen = 0
 }
 
 // ---- lock_state ----
@@ -253,13 +426,8 @@ inline unlock_and_close(file) {
 #define is_front(t) (FIRST(PROCESS_OF(t)) == t + 1)
 #define is_free(t) (holds[PROCESS_OF(t)] == 0)
 
-// enter_again() for another thread: one more shared hold of a file that is still the path's
-#define IS_AT_PATH (inode[STATE_FILE(PROCESS_OF(t))] == path)
-#ifdef BREAK_JOINS_REPLACED
-#define may_join(t) (!is_free(t) && kind[PROCESS_OF(t)] == shared && KIND(t) == shared)
-#else
-#define may_join(t) (!is_free(t) && kind[PROCESS_OF(t)] == shared && KIND(t) == shared && IS_AT_PATH)
-#endif
+// enter_again() for another thread, before it looks whether the file is the path's
+#define both_shared(t) (!is_free(t) && kind[PROCESS_OF(t)] == shared && KIND(t) == shared)
 
 // has_writer_before() for a thread that is not in the queue, or its front
 #define WRITER_AT(k) (queue[k] != 0 && KIND(queue[k] - 1) == exclusive)
@@ -272,13 +440,12 @@ inline unlock_and_close(file) {
 #else
 #error "writer_waits() knows three places"
 #endif
-// may_join() for one that lets writers go first
-#define may_join_at_once(t) (may_join(t) && !(gives_way && writer_waits(PROCESS_OF(t))))
+#define may_join(t) (both_shared(t) && !(gives_way && writer_waits(PROCESS_OF(t))))
 
 /// waiter::wake()
 inline wake(w) {
     if
-    :: !woken[w] -> woken[w] = 1; interrupt[w] = on_watch[w]
+    :: !woken[w] -> woken[w] = 1; bell[w] = bell[w] | on_bell[w]
     :: else
     fi
 }
@@ -312,6 +479,13 @@ inline pass_writers(p) {
     }
 }
 
+/// What courtesy is over for, in step().
+inline end_courtesy() {
+    gives_way = 0;
+    is_due = 1;
+    pass_writers(PROCESS_OF(t))
+}
+
 /// leave_queue()
 inline leave_queue(p) {
     if
@@ -327,7 +501,7 @@ inline leave_queue(p) {
         :: else -> queue[k] = 0; break
         od;
         k = 0;
-#ifndef BREAK_LEAVES_SILENTLY
+#ifndef BREAK_LEAVES_QUEUE_SILENTLY
         if
         :: was_front && (is_free(t) || kind[p] != exclusive) -> wake_front(p)
         :: else
@@ -340,23 +514,6 @@ inline leave_queue(p) {
     woken[t] = 0
 }
 
-/// ~acquisition, without its file. The watch goes back to the registry, with the file or before.
-inline end_acquisition() {
-    watched[t] = 0;
-    hint[t] = 0;
-    moved[t] = 0;
-    interrupt[t] = 0;
-    granted = 0;
-    named = 0;
-    is_last = 0;
-    tried_last = 0;
-    may_have_moved = 0;
-    has_watched = 0;
-    no_watch = 0;
-    must_rest = 0;
-    gives_way = 0
-}
-
 // is_file_at()
 #if defined(BREAK_NO_RECHECK)
 #define CHECK_PASSES true
@@ -364,6 +521,11 @@ inline end_acquisition() {
 #define CHECK_PASSES (!unlinked[inode[t]])
 #else
 #define CHECK_PASSES (inode[t] == path)
+#endif
+#ifdef BREAK_JOINS_REPLACED
+#define JOIN_FITS true
+#else
+#define JOIN_FITS (inode[STATE_FILE(PROCESS_OF(t))] == path)
 #endif
 
 // Whether a waiter believes that the file may have moved.
@@ -373,307 +535,670 @@ inline end_acquisition() {
 #define MOVES 1
 #endif
 
+// Where join, release and give_up go on.
+#define arriving 0
+#define stepping 1
+#define entering 2
+#define waiting 3
+#define ending 4
+#define reopening 5
+
 // ---- acquisition ----
 
 proctype thread(byte t) {
     byte k;            // always 0 between steps
     byte rounds = ROUNDS;
-    bit granted;       // try_flock
-    bit named;         // the witness: the path named the file at a moment in which it was locked
-    bit was_front;     // leave_queue
-    bit queued;        // it has a place_in_queue
+    bit queued;        // self_
+    bit gives_way;     // gives_way_: to writers
+    bit yields;        // attempt(): gives_way, to all
+    bit has_attempted; // has_attempted_
+    bit is_due;        // is_due_
+    bit in_doubt;      // in_doubt_
+    bit stands;        // is_in_line_
+    bit is_first;      // is_first_
+    bit must_look;     // must_look_
+    byte first;        // first_, as t + 1
+    bit same;          // as at the look before
     bit is_last;       // the deadline has passed
-    bit tried_last;    // the witness: somebody else held it at an attempt after the deadline
-    bit may_have_moved;
-    bit has_watched;   // is_watched_
-    bit no_watch;      // file_.watch() == nullptr
-    bit must_rest;     // backoff::must_rest()
-    bit gives_way;     // gives_way_
+    bit tries;         // attempt()
+    bit granted;       // try_flock
+    bit has_place;     // lock_file::place_
+    bit lasted;         // this wait has lasted until it watches
+    bit was_front;     // leave_queue
+    bit before;        // compare
+    byte seen;         // look
+    bit reached;       // call
+    bit fits;          // join
+    bit got;           // how the acquisition ends
+    byte then;         // where join or release go on
+    byte next;         // where give_up goes on
+    byte event;        // what ends the sleep in line: 1 hint, 2 called, 3 moved, 0 the end of a pause
     byte passed;       // pass_writers, always 0 between steps, as is
     byte other;
+    bit named;         // the witness: the path named the file at a moment in which it was locked
+    bit current;       // the witness: the path named the file that was tried, at some moment since the call
+    bit tried_last;    // the witness: somebody else held it at the last attempt
 
 #if CRASH > 0
     {
         skip;  // a block cannot begin with a label
 #endif
-begin:  // acquisition::run()
-        skip;
-        if
-        :: atomic {
-            rounds > 0 ->
-            rounds--;
+begin:
+        atomic {
             if
-            :: stop[t] -> goto timed_out
+            :: rounds == 0 -> goto done
+            :: else -> rounds--
+            fi;
+            if
+            :: stop[t] -> goto begin
             :: else
             fi;
+            // arrive()
 #ifdef COURTESY
-            gives_way = (KIND(t) == shared && !HAS(ONCE, t));
+            gives_way = (KIND(t) == shared);
 #endif
+            is_due = 1;
             if
-            :: may_join_at_once(t) -> holds[PROCESS_OF(t)]++; named = IS_AT_PATH; goto acquired
-            :: !may_join_at_once(t) && is_free(t) -> goto try_system_lock  // may_overtake(), or nobody waits
-            :: !may_join_at_once(t) && FIRST(PROCESS_OF(t)) != 0 && !HAS(ONCE, t) -> goto wait
-            :: !may_join_at_once(t) && !is_free(t) && HAS(ONCE, t) -> tried_last = 1; goto timed_out
-            :: !may_join_at_once(t) && !is_free(t) && !HAS(ONCE, t) -> goto wait
-            fi
-        }
-        :: rounds == 0 -> goto done
-        fi;
-
-wait:  // place_in_queue
-        atomic {
+            :: may_join(t) -> then = arriving; goto join
+            :: else
+            fi;
+arrived:
+            append(came[k], t);
+            if
+            :: is_free(t) -> tries = 1; goto attempt  // nobody waits, or may_overtake()
+            :: FIRST(PROCESS_OF(t)) != 0 && !HAS(ONCE, t) -> goto enqueue
+            :: !is_free(t) && HAS(ONCE, t) -> tried_last = 1; current = 1; goto depart
+            :: !is_free(t) && !HAS(ONCE, t) -> goto enqueue
+            fi;
+enqueue:
             k = PLACES(PROCESS_OF(t));
             do
             :: queue[k] != 0 -> k++
             :: else -> queue[k] = t + 1; k = 0; break
             od;
-            queued = 1
-again:      // the loop of wait()
+            queued = 1;
+step:
             if
-            :: stop[t] -> goto timed_out
+            :: stop[t] -> goto depart
             :: !stop[t] && HAS(DEADLINE, t) -> is_last = 1  // has passed, and was not noticed before
             :: !stop[t]
             fi;
-            if
-            :: gives_way && is_last -> gives_way = 0; pass_writers(PROCESS_OF(t))
-            :: else
-            fi;
 #ifdef BREAK_NO_LAST_TRY
             if
-            :: is_last -> goto timed_out
+            :: is_last -> goto depart
             :: else
             fi;
 #endif
             if
-            :: !is_front(t) && !is_last -> goto sleep
+            :: (is_front(t) || is_last) && may_join(t) -> then = stepping; goto join
+            :: else
+            fi;
+stepped:
+            if
+            :: is_front(t) || is_last ->
+                tries = ((is_due || is_last) && is_free(t));
+                if
+                :: is_last && !is_free(t) -> tried_last = 1; current = 1
+                :: else
+                fi;
+                if
+                :: (is_due || is_last || in_doubt) && (is_free(t) || in_doubt) && (tries || inode[t] != 0) ->
+                    is_due = 0;
+                    goto attempt
+                :: else -> is_due = 0
+                fi
+            :: else
+            fi;
+place:  // the end of step()
+            if
+            :: is_last -> goto depart
+            :: !is_last && !is_front(t) && inode[t] != 0 -> next = waiting; goto give_up
+            :: !is_last && !is_front(t) && inode[t] == 0 -> goto wait_for_turn
+            :: !is_last && is_front(t) && !stands -> goto stand_in_line
+            :: else
+            fi;
+            // in_line()
+            if
+            :: is_due -> goto step
+            :: must_look -> goto look_again
+            :: !is_due && !must_look && lasted && watched[t] == 0 -> goto start_watching
+            :: else
+            fi;
+            if  // sleep()
+#ifdef BREAK_FORGETS_WAKING
+            :: woken[t] -> woken[t] = 0; on_bell[t] = !HAS(NO_BELL, t); goto sleep_in_line
+#else
+            :: woken[t] -> woken[t] = 0; is_due = 1; goto step
+#endif
+            :: else -> on_bell[t] = !HAS(NO_BELL, t); goto sleep_in_line
+            fi;
+
+attempt:
+#ifdef BREAK_YIELDS_IN_LINE
+            yields = (!HAS(ONCE, t) && !has_attempted && saw_waiter[PROCESS_OF(t)]);
+#else
+            yields = (!HAS(ONCE, t) && !has_attempted && saw_waiter[PROCESS_OF(t)] && !stands && !is_last);
+#endif
+            if
+            :: !HAS(ONCE, t) && !has_attempted -> saw_waiter[PROCESS_OF(t)] = 0; has_attempted = 1
             :: else
             fi;
             if
-            :: may_join(t) -> holds[PROCESS_OF(t)]++; named = IS_AT_PATH; goto acquired
-            :: !may_join(t) && is_free(t) -> goto try_system_lock
-            :: !may_join(t) && !is_free(t) && !is_last -> goto sleep
-            :: !may_join(t) && !is_free(t) && is_last -> tried_last = 1; goto timed_out
-            fi
+            :: inode[t] == 0 && inode[IDLE_FILE(PROCESS_OF(t))] != 0 ->
+                move_file(IDLE_FILE(PROCESS_OF(t)), t);
+#ifndef BREAK_TRUSTS_IDLE
+                in_doubt = 1;
+#endif
+#if CLOSER > 0 && !defined(BREAK_NEVER_FORGETS)
+                goto look_at_idle;
+#endif
+            :: else
+            fi;
+            goto try_system_lock
         }
 
-try_system_lock:
-        skip;
-        if
-        :: atomic {
-            inode[t] == 0 ->
-            open_path(t);
-#ifdef BREAK_KEEPS_WATCH
-            has_watched = (watched[t] != 0)
-#else
-            has_watched = 0
-#endif
-        }
-        :: atomic { inode[t] != 0 -> goto try_lock_file }
-        fi;
-try_lock_file:
+#if CLOSER > 0 && !defined(BREAK_NEVER_FORGETS)
+look_at_idle:  // forget_if_closed(): fstat
         atomic {
-            try_flock(t, KIND(t));
-            tried_last = (!granted && (is_last || HAS(ONCE, t)));
             if
-            :: !granted && !may_have_moved -> goto failed
-            :: else -> may_have_moved = 0
+            :: gone[t] -> gone[t] = 0; inode[t] = 0
+            :: else
             fi
         }
-        skip;
-        if  // is_file_at(): lstat
-        :: atomic {
-            CHECK_PASSES ->
-            named = (granted && inode[t] == path);
-            if
-            :: granted -> goto enter_first
-            :: else -> goto failed
-            fi
-        }
-        :: atomic { !(CHECK_PASSES) -> may_have_moved = 0 }
-        fi;
-        unlock_and_close(t);
         goto try_system_lock;
-
-enter_first:
-        skip;
-        if
-        :: atomic {
-            is_free(t) ->
-            holds[PROCESS_OF(t)] = 1;
-            kind[PROCESS_OF(t)] = KIND(t);
-            inode[STATE_FILE(PROCESS_OF(t))] = inode[t];
-            locked[STATE_FILE(PROCESS_OF(t))] = locked[t];
-            inode[t] = 0;
-            locked[t] = unlocked;
-            goto acquired
-        }
-        :: atomic { may_join(t) -> holds[PROCESS_OF(t)]++; named = IS_AT_PATH; goto acquired }
-        :: atomic { !is_free(t) && !may_join(t) -> named = 0; tried_last = (is_last || HAS(ONCE, t)) }
-        fi;
-        unlock_and_close(t);
-
-failed:  // back in run() or wait()
-        skip;
-        if
-        :: atomic { queued && is_last -> goto timed_out }
-        :: atomic { queued && !is_last -> goto sleep }
-        :: atomic { !queued && HAS(ONCE, t) -> goto timed_out }
-        :: atomic { !queued && !HAS(ONCE, t) -> goto wait }
-        fi;
-
-sleep:
-        atomic {
-            granted = 0;
-#ifndef BREAK_FORGETS_WAKING
-            if
-            :: woken[t] -> woken[t] = 0; goto again
-            :: else
-            fi;
-#else
-            woken[t] = 0;
 #endif
+
+wait_for_turn:
+        atomic {
+            is_due = 1;
             if
-            :: !is_front(t) || !is_free(t) -> goto wait_for_wakeup
+            :: woken[t] -> woken[t] = 0; goto step
             :: else
-            fi;
-            if
-            :: inode[t] == 0 || !has_watched -> goto start_watching
-            :: inode[t] != 0 && has_watched && no_watch -> goto without_watch
-            :: inode[t] != 0 && has_watched && !no_watch -> on_watch[t] = 1; goto sleep_on_watch
             fi
         }
-
-wait_for_wakeup:
-        skip;
         if
-        :: atomic { woken[t] -> woken[t] = 0; goto again }
-        :: atomic { HAS(DEADLINE, t) -> is_last = 1; woken[t] = 0; goto again }
+        :: atomic { woken[t] -> woken[t] = 0; goto step }
+        :: atomic { HAS(DEADLINE, t) -> is_last = 1; woken[t] = 0; goto step }
 #ifndef BREAK_ENDLESS_COURTESY
-        :: atomic { gives_way -> gives_way = 0; pass_writers(PROCESS_OF(t)); woken[t] = 0; goto again }
+        :: atomic { gives_way -> end_courtesy(); woken[t] = 0; goto step }
 #endif
         fi;
+
+// ---- in line ----
+
+stand_in_line:  // at_front()
+        atomic {
+            if
+            :: inode[t] == 0 -> open_path(t); current = 1
+            :: else -> goto mark
+            fi
+        }
+        skip;
+mark:
+        atomic { append(line[k], t); has_place = 1 }
+#if DEAF > 0
+        atomic {
+            if
+            :: HAS(DEAF, t) -> watched[t] = path; in_doubt = MOVES
+            :: else
+            fi
+        }
+#endif
+        look_and_compare();
+        atomic {
+            stands = 1;
+#ifdef BREAK_TRUSTS_LINE
+            in_line[t] = inode[t];
+#else
+            in_line[t] = (HAS(DEAF | NO_BELL, t) -> 0 : inode[t]);
+#endif
+#ifdef BREAK_MARKS_LATE
+            is_due = 0;
+#else
+            is_due = is_first;
+#endif
+            goto step
+        }
+
+look_again:
+        look_and_compare();
+        must_look = 0;
+        goto place;
 
 start_watching:
-        skip;
+        atomic {  // inotify_add_watch; it fails where there is no file
+            lasted = 0;
+            watched[t] = path;
+            hint[t] = 0;
+            moved[t] = 0;
+            in_doubt = MOVES
+        }
+        look_and_compare();
+        is_due = is_first;
+        goto step;
+
+sleep_in_line:
         if
-        :: atomic {  // release_watch::watch: unwatch, take_events
-            true ->
-            watched[t] = 0;
+        :: atomic {  // release_watch::wait
+            !HAS(NO_BELL, t) && (bell[t] || hint[t] || moved[t]) ->
+            if
+            :: moved[t] -> event = 3
+#ifdef BREAK_HINT_HIDES_CALL
+            :: !moved[t] && hint[t] -> event = 1
+            :: !moved[t] && !hint[t] -> event = 2
+#else
+            :: !moved[t] && bell[t] -> event = 2
+            :: !moved[t] && !bell[t] -> event = 1
+#endif
+            fi;
+            bell[t] = 0;
             hint[t] = 0;
             moved[t] = 0
         }
-        fi;
-        if
-        :: atomic {  // inotify_add_watch; it fails where there is no file
-            true ->
-            watched[t] = path;
-            no_watch = (path == 0 || HAS(NO_WATCH, t))
-        }
-        fi;
-        if
-        :: atomic {
-            true ->
-            has_watched = 1;
-            may_have_moved = MOVES;
-            woken[t] = 0;
-#ifdef BREAK_TRY_BEFORE_WATCH
-            if
-            :: no_watch -> goto again
-            :: else -> on_watch[t] = 1; goto sleep_on_watch
-            fi
-#else
-            goto again
+        :: atomic { HAS(NO_BELL, t) && woken[t] -> event = 0 }  // its condition variable
+        :: atomic { POLL -> event = 0 }
+        :: atomic { HAS(DEADLINE, t) -> event = 0; is_last = 1 }
+        :: atomic { HAS(WATCH, t) && watched[t] == 0 && !lasted -> event = 0; lasted = 1 }
+#ifndef BREAK_ENDLESS_COURTESY
+        :: atomic { gives_way -> event = 4 }
 #endif
-        }
+        :: atomic { HAS(FROZEN, t) -> goto done }
         fi;
+        atomic {  // hear()
+            in_doubt = in_doubt | ((event != 1 && event != 2) & MOVES);
+            if
+            :: event == 2 || event == 3 -> is_due = 1; must_look = 1
+            :: else -> look_and_compare(); is_due = (is_first || (event != 1 && same))
+            fi
+        }
+        atomic {
+            on_bell[t] = 0;
+            same = 0;
+            if
+            :: event == 4 -> end_courtesy()
+            :: else
+            fi;
+            event = 0;
+            if
+            :: woken[t] -> woken[t] = 0; is_due = 1
+            :: else
+            fi;
+            goto step
+        }
 
-without_watch:  // a short pause, then poll
-        skip;
-        if
-        :: atomic { true -> may_have_moved = MOVES; woken[t] = 0; goto again }
-        fi;
+// ---- attempt() ----
 
-sleep_on_watch:
-        skip;
-        if
-        :: atomic {  // release_watch::rest
-            must_rest ->
-            must_rest = 0;
-            may_have_moved = may_have_moved | (moved[t] & MOVES);
-            hint[t] = 0;
-            moved[t] = 0;
-            interrupt[t] = 0
+try_system_lock:
+        atomic {
+            if
+            :: inode[t] != 0 && yields -> goto yield
+            :: inode[t] != 0 && !yields && !tries -> granted = 0; goto tried
+            :: inode[t] != 0 && !yields && tries && gives_way -> goto let_writers_pass
+            :: inode[t] != 0 && !yields && tries && !gives_way -> goto try_lock_file
+            :: inode[t] == 0 -> open_path(t); current = 1
+            fi
         }
-        :: atomic {  // release_watch::wait leaves the events to rest()
-            !must_rest && (hint[t] || moved[t] || interrupt[t]) ->
-            interrupt[t] = 0;
-            must_rest = 1
+        goto try_system_lock;
+
+yield:
+        atomic {
+            yields = 0;
+            look(inode[t], t, either);
+            if
+            :: seen != 0 ->
+                seen = 0;
+#ifndef BREAK_GIVES_WAY_ONCE
+                is_due = 0;
+#endif
+                goto failed
+            :: else
+            fi
         }
-        :: atomic { !must_rest && POLL -> may_have_moved = MOVES }  // the pause is over
-        :: atomic { !must_rest && HAS(DEADLINE, t) -> may_have_moved = MOVES; is_last = 1 }
-        fi;
+        goto try_system_lock;
+
+let_writers_pass:
+        atomic {
+            look_for_writer(inode[t]);
+            if
+            :: before -> before = 0
+            :: else -> goto try_lock_file
+            fi
+        }
+        atomic {  // try_lock_shared_if_free()
+            try_flock(t, exclusive);
+            if
+            :: !granted -> goto tried
+            :: else
+            fi
+        }
+        locked[t] = unlocked;
+try_lock_file:
+        atomic {
+            if
+            :: gone[t] -> granted = 1  // of a file of the program's
+            :: else -> try_flock(t, KIND(t))
+            fi;
+tried:
+            tried_last = ((tries && !granted && (is_last || HAS(ONCE, t))) | (tried_last & !tries));
+            if
+            :: !granted && !in_doubt -> goto failed
+            :: else -> in_doubt = 0
+            fi
+        }
+        atomic {  // is_file_at(): lstat
+            if
+            :: CHECK_PASSES ->
+                named = (granted && inode[t] == path);
+                current = current | (inode[t] == path);
+                if
+                :: granted && has_place -> stands = 0; goto leave_line
+                :: granted && !has_place -> stands = 0; goto pass_on
+                :: !granted -> goto failed
+                fi
+            :: else -> watched[t] = 0; tries = 1; next = reopening; goto give_up
+            fi
+        }
+
+leave_line:
+        atomic {
+#if defined(ORDER) && ROUNDS == 1
+            look(inode[t], ALL, either);  // the first in line, or before the first
+            compare(t + 1, seen);
+            assert(seen == t + 1 || before);
+            seen = 0;
+            before = 0;
+#endif
+            has_place = 0;
+            unmark(t);
+pass_on:
+#ifndef BREAK_READERS_PASS_NOTHING
+            if
+            :: KIND(t) == shared -> goto pass_to_reader
+            :: else
+            fi;
+#endif
+            goto enter_first
+        }
+
+#ifndef BREAK_READERS_PASS_NOTHING
+pass_to_reader:
+        atomic {
+            look(inode[t], t, either);
+            if
+            :: seen != 0 && KIND(seen - 1) == shared
+            :: else -> seen = 0; goto enter_first
+            fi
+        }
+        atomic { call() ; reached = 0 }
+#endif
+enter_first:
+        atomic {
+            in_line[t] = 0;
+            if
+            :: is_free(t) ->
+                holds[PROCESS_OF(t)] = 1;
+                kind[PROCESS_OF(t)] = KIND(t);
+                move_file(t, STATE_FILE(PROCESS_OF(t)));
+                goto acquired
+            :: both_shared(t) -> then = entering; goto join
+            :: else
+            fi
+        }
+entered:  // not: another thread was faster
+        atomic {
+            named = 0;
+            tried_last = (is_last || HAS(ONCE, t));
+            next = entering;
+            goto give_up
+        }
+
+failed:  // the end of attempt()
+        atomic {
+            granted = 0;
+            named = 0;
+            in_line[t] = (stands -> in_line[t] : 0);
+            if
+            :: queued -> goto place
+            :: !queued && HAS(ONCE, t) -> goto depart
+            :: !queued && !HAS(ONCE, t) -> goto enqueue
+            fi
+        }
+
+// ---- join(): enter_again() beside shared holds ----
+
+join:
+        atomic { holds[PROCESS_OF(t)]++ }
+        atomic {
+            fits = JOIN_FITS;
+            named = (inode[STATE_FILE(PROCESS_OF(t))] == path);
+            if
+            :: fits && gives_way && then != entering
+            :: else -> goto joined
+            fi
+        }
+        atomic {
+            look_for_writer(inode[STATE_FILE(PROCESS_OF(t))]);
+            fits = !before;
+            before = 0
+        }
+joined:
+        atomic {
+            if
+            :: fits -> fits = 0; goto acquired
+            :: else -> named = 0; holds[PROCESS_OF(t)]--
+            fi;
+            if
+            :: is_free(t) ->
+                kind[PROCESS_OF(t)] = unlocked;
+                move_file(STATE_FILE(PROCESS_OF(t)), GIVEN_FILE(t));
+                goto release
+            :: else -> goto released
+            fi
+        }
+
+// ---- drop(): the last hold gives up GIVEN_FILE(t) ----
+
+release:
+#ifdef BREAK_LOOKS_BEFORE_UNLOCK
+        look_for_next();
+#endif
+        atomic {
+            other = inode[GIVEN_FILE(t)];
+            locked[GIVEN_FILE(t)] = unlocked
+        }
+#ifndef BREAK_LOOKS_BEFORE_UNLOCK
+        look_for_next();
+#endif
+#ifdef BREAK_CALLS_NOBODY
+        seen = 0;
+#endif
         if
-        :: atomic { true -> on_watch[t] = 0; woken[t] = 0; goto again }
+        :: atomic { seen != 0 -> call() }
+        :: atomic { seen == 0 -> reached = 1; goto was_heard }
         fi;
+#ifndef BREAK_KEEPS_UNHEARD
+        if
+        :: atomic { !reached -> close_file(GIVEN_FILE(t)) }
+        :: atomic { reached -> goto was_heard }
+        fi;
+#endif
+was_heard:
+        atomic {
+#ifdef KEEP
+            if
+            :: inode[GIVEN_FILE(t)] != 0 && inode[IDLE_FILE(PROCESS_OF(t))] == 0 ->
+                move_file(GIVEN_FILE(t), IDLE_FILE(PROCESS_OF(t)))
+            :: else
+            fi;
+#endif
+#ifndef BREAK_WAKES_NOBODY
+            if
+#ifdef BREAK_TRUSTS_OTHER_LINES
+            :: FIRST(PROCESS_OF(t)) != 0 && in_line[FIRST(PROCESS_OF(t)) - 1] == 0 -> wake(FIRST(PROCESS_OF(t)) - 1)
+#else
+            :: FIRST(PROCESS_OF(t)) != 0 && in_line[FIRST(PROCESS_OF(t)) - 1] != other -> wake(FIRST(PROCESS_OF(t)) - 1)
+#endif
+            :: else
+            fi;
+#endif
+            other = 0;
+            if
+            :: inode[GIVEN_FILE(t)] == 0 -> goto released
+            :: else
+            fi
+        }
+        close_file(GIVEN_FILE(t));
+released:
+        atomic {
+            reached = 0;
+            if
+            :: then == arriving && !got -> goto arrived
+            :: then == stepping -> then = arriving; goto stepped
+            :: then == entering -> then = arriving; goto entered
+            :: then == ending -> then = arriving; goto begin
+            fi
+        }
+
+// ---- give_up_turn(), and what becomes of the file ----
+
+give_up:
+        atomic {
+            stands = 0;
+            if
+            :: inode[t] == 0 -> goto given_up
+            :: inode[t] != 0 && has_place -> goto leave_place
+            :: inode[t] != 0 && !has_place && locked[t] != unlocked -> goto unlock
+            :: else -> reached = 1; goto close_or_keep
+            fi
+        }
+leave_place:
+        atomic {
+            has_place = 0;
+            unmark(t);
+            if
+            :: locked[t] == unlocked -> goto pass_turn
+            :: else
+            fi
+        }
+unlock:
+        locked[t] = unlocked;
+pass_turn:
+#ifdef BREAK_LEAVES_LINE_SILENTLY
+        reached = 1;
+#else
+        atomic {
+            look(inode[t], ALL, either);
+            if
+            :: seen == 0 -> reached = 1; goto close_or_keep
+            :: else
+            fi
+        }
+        atomic { call() }
+#endif
+close_or_keep:
+        atomic {
+            in_line[t] = 0;
+#ifdef BREAK_LEAVES_UNHEARD
+            reached = 1;
+#endif
+            if
+            :: next != reopening -> watched[t] = 0; hint[t] = 0; moved[t] = 0
+            :: else
+            fi;
+#ifdef KEEP
+            if
+            :: (next == waiting || next == ending) && reached && inode[IDLE_FILE(PROCESS_OF(t))] == 0 ->
+                move_file(t, IDLE_FILE(PROCESS_OF(t)))
+            :: else
+            fi;
+#endif
+            reached = 0;
+            if
+            :: inode[t] == 0 -> goto given_up
+            :: else
+            fi
+        }
+        close_file(t);
+given_up:
+        atomic {
+            if
+            :: next == waiting -> next = 0; goto wait_for_turn
+            :: next == ending -> next = 0; goto departed
+            :: next == reopening -> next = 0; goto try_system_lock
+            :: next == entering -> next = 0; goto failed
+            fi
+        }
+
+// ---- the end ----
 
 acquired:
         atomic {
 #ifndef WITNESS_ONLY
             assert(named);  // granted on the file that the path names
 #endif
+#ifdef ORDER
+            assert(owes[PROCESS_OF(t)] == 0 || HAS(ONCE, t));  // not before who waited when it let go
+#endif
             enter_witness(t, KIND(t), inode[STATE_FILE(PROCESS_OF(t))]);
             met = met | (MEET & (1 << t));
-            leave_queue(PROCESS_OF(t));
-            end_acquisition()
+            got = 1
         }
-        skip;
-        if  // ~acquisition closes its file, if that did not become the process's
-        :: atomic { inode[t] == 0 -> goto drop }
-        :: atomic { inode[t] != 0 -> unlock_or_report(t) }
-        fi;
-        close_rest(t);
-
-drop:
+depart:  // granted, timed out or cancelled
+        atomic {
+            assert(got || stop[t] || tried_last);  // the last attempt came after the deadline, and others held it
+            assert(got || stop[t] || current);     // and what they held was the file of the path
+            next = ending;
+            goto give_up
+        }
+departed:
+        atomic {
+            leave_queue(PROCESS_OF(t));
+            strike(came[k], came[k + 1], t);
+            watched[t] = 0;
+            hint[t] = 0;
+            moved[t] = 0;
+            bell[t] = 0;
+            in_line[t] = 0;
+            gives_way = 0;
+            has_attempted = 0;
+            is_due = 0;
+            in_doubt = 0;
+            stands = 0;
+            is_first = 0;
+            must_look = 0;
+            first = 0;
+            same = 0;
+            is_last = 0;
+            tries = 0;
+            granted = 0;
+            lasted = 0;
+            then = arriving;
+            named = 0;
+            current = 0;
+            tried_last = 0;
+            if
+            :: !got -> goto begin
+            :: else
+            fi
+        }
         skip;
         if
         :: atomic { HAS(HOLD, t) -> goto done }
         :: atomic {
             !HAS(HOLD, t) && (!HAS(MEET, t) || met == MEET) ->
+            got = 0;
             leave_witness(t);
             holds[PROCESS_OF(t)]--;
             if
             :: is_free(t) ->
-                inode[t] = inode[STATE_FILE(PROCESS_OF(t))];
-                locked[t] = locked[STATE_FILE(PROCESS_OF(t))];
-                inode[STATE_FILE(PROCESS_OF(t))] = 0;
-                locked[STATE_FILE(PROCESS_OF(t))] = unlocked;
-                kind[PROCESS_OF(t)] = 0
+                kind[PROCESS_OF(t)] = unlocked;
+                move_file(STATE_FILE(PROCESS_OF(t)), GIVEN_FILE(t));
+                then = ending;
+                goto release
             :: else -> goto begin
             fi
         }
         fi;
-        skip;
-        unlock_and_close(t);
-#ifndef BREAK_WAKES_NOBODY
-        if
-        :: atomic { true -> wake_front(PROCESS_OF(t)) }
-        fi;
-#endif
-        goto begin;
-
-timed_out:  // or stopped
-        atomic {
-            assert(stop[t] || tried_last);  // the last attempt came after the deadline, and it was held by another
-            leave_queue(PROCESS_OF(t));
-            end_acquisition()
-        }
-        skip;
-        if
-        :: atomic { inode[t] == 0 -> goto begin }
-        :: atomic { inode[t] != 0 -> unlock_or_report(t) }
-        fi;
-        close_rest(t);
-        goto begin;
 done:
         skip
 #if CRASH > 0
@@ -712,16 +1237,40 @@ proctype killer() {
             file = 0
         }
         do
-        :: file < STATE_FILE(PROCS) ->
+        :: file < FOREIGN_FILE ->
             if
             :: inode[file] != 0 &&
-               ((file < ALL && PROCESS_OF(file) == victim) || file == STATE_FILE(victim)) -> close_locked(file)
+               ((file < ALL && PROCESS_OF(file) == victim) ||
+                (file >= ALL && file < 2 * ALL && PROCESS_OF(file - ALL) == victim) || file == STATE_FILE(victim) ||
+                file == IDLE_FILE(victim)) ->
+                report(hint[k], inode[file]);
+                atomic {
+                    locked[file] = unlocked;
+                    inode[file] = 0;
+                    if
+                    :: file < ALL -> unmark(file)
+                    :: else
+                    fi
+                }
             :: else
             fi;
             file++
         :: else -> break
         od;
-        atomic { file = 0; victim = 0 }
+        atomic {
+            file = 0;
+            do
+            :: file < ALL ->
+                if
+                :: PROCESS_OF(file) == victim -> strike(came[k], came[k + 1], file)
+                :: else
+                fi;
+                file++
+            :: else -> break
+            od;
+            file = 0;
+            victim = 0
+        }
     :: break
     od;
     ended++
@@ -745,8 +1294,33 @@ proctype stopper(byte t) {
 }
 #endif
 
+#if CLOSER > 0
+/// closefrom(3) by a program that does not know what it closes.
+proctype closer() {
+    byte k;
+    byte p;
+    byte times = CLOSER;
+    do
+    :: times > 0 ->
+        times--;
+        atomic {
+            select(p : 0 .. PROCS - 1);
+            if
+            :: inode[IDLE_FILE(p)] != 0 && !gone[IDLE_FILE(p)] ->
+                gone[IDLE_FILE(p)] = 1;
+                report(hint[k], inode[IDLE_FILE(p)])
+            :: else
+            fi;
+            p = 0
+        }
+    :: break
+    od;
+    ended++
+}
+#endif
+
 #if FOREIGN > 0
-/// Python's filelock or flock(1): what it has locked, it just closes.
+/// Python's filelock or flock(1): what it has locked, it just closes. Java and flock -u unlock, and stay open.
 proctype foreign() {
     byte k;
     bit granted;
@@ -760,7 +1334,11 @@ proctype foreign() {
         :: granted ->
             enter_witness(FOREIGN_FILE, exclusive, inode[FOREIGN_FILE]);
             leave_witness(FOREIGN_FILE);
+#ifdef STAYS
+            locked[FOREIGN_FILE] = unlocked
+#else
             close_locked(FOREIGN_FILE)
+#endif
         :: else -> close_file(FOREIGN_FILE)
         fi;
         granted = 0
@@ -862,14 +1440,19 @@ proctype swapper() {
 #endif
 
 #if NOISE + LOSS > 0
-/// Events that have no cause, and events that get lost.
+/// Bytes and events that have no cause, and those that get lost.
 proctype nature() {
     byte t;
     byte noise = NOISE;
     byte loss = LOSS;
     do
-    :: noise > 0 -> atomic { noise--; select(t : 0 .. ALL - 1); hint[t] = (watched[t] != 0 -> 1 : hint[t]); t = 0 }
-    :: loss > 0 -> atomic { loss--; select(t : 0 .. ALL - 1); hint[t] = 0; moved[t] = 0; t = 0 }
+    :: noise > 0 -> atomic { noise--; select(t : 0 .. ALL - 1); 
+        if
+        :: watched[t] != 0 -> hint[t] = 1
+        :: bell[t] = 1
+        fi;
+        t = 0 }
+    :: loss > 0 -> atomic { loss--; select(t : 0 .. ALL - 1); hint[t] = 0; moved[t] = 0; bell[t] = 0; t = 0 }
     :: break
     od;
     ended++
@@ -878,8 +1461,8 @@ proctype nature() {
 
 #define ONES(mask) (((mask) & 1) + ((mask) >> 1 & 1) + ((mask) >> 2 & 1) + ((mask) >> 3 & 1))
 #define PROGRAMS \
-    (ALL + ONES(STOP) + (CRASH > 0) + (FOREIGN > 0) + (REPLACE > 0) + (VANDAL > 0) + (BACK > 0) + (SWAP > 0) + \
-     (NOISE + LOSS > 0))
+    (ALL + ONES(STOP) + (CRASH > 0) + (CLOSER > 0) + (FOREIGN > 0) + (REPLACE > 0) + (VANDAL > 0) + (BACK > 0) + \
+     (SWAP > 0) + (NOISE + LOSS > 0))
 
 init {
     byte t;
@@ -902,6 +1485,9 @@ init {
 #endif
 #if CRASH > 0
         run killer();
+#endif
+#if CLOSER > 0
+        run closer();
 #endif
 #if FOREIGN > 0
         run foreign();

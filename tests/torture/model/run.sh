@@ -11,11 +11,11 @@ Checks the model lock.pml exhaustively with Spin, in many small worlds, and prin
 the states searched, the seconds. Then it breaks the model on purpose, once in each way, and requires that Spin finds
 it. Exits non-zero if a world does not hold, or if a break is not found. docs/proof.md says what it means.
 
-  --quick        leave out the worlds of more than two million states
+  --quick        leave out the worlds that take longer than a few seconds
   --no-install   do not install Spin and a C compiler (otherwise: with apt-get, where there is one)
 
-Searches as many worlds at once as the machine has cores, each in up to 2 GiB of memory; takes four to ten minutes, with
---quick one or two.
+Searches as many worlds at once as the machine has cores, each in up to 3 GiB of memory; takes four to eight minutes,
+with --quick one or two.
 TEXT
 }
 
@@ -73,8 +73,12 @@ search() {
     seconds=$(sed -n 's/^pan: elapsed time \([0-9.e+-]*\) seconds.*/\1/p' said)
     if grep -q '^pan:1: invalid end state' said; then
         result="sleeps for ever"
-    elif grep -q '^pan:1: assertion violated (stop' said; then
+    elif grep -q '^pan:1: assertion violated ((got||stop\[t\])||tried_last)' said; then
         result="gives up early"
+    elif grep -q '^pan:1: assertion violated ((got||stop\[t\])||current)' said; then
+        result="refused by another file"
+    elif grep -q -e '^pan:1: assertion violated ((owes' -e '^pan:1: assertion violated ((seen==' said; then
+        result="out of turn"
     elif grep -q '^pan:1: assertion violated named' said; then
         result="wrong file"
     elif grep -q '^pan:1: assertion violated' said; then
@@ -107,7 +111,7 @@ search_row() {
     search "$@"
     mark=
     [ "$result" = "$wanted" ] || mark="  <-- expected: $wanted"
-    printf '| %-66s | %-15s | %9s | %5s |%s\n' "$text" "$result" "$states" "$seconds" "$mark" >line
+    printf '| %-66s | %-23s | %9s | %5s |%s\n' "$text" "$result" "$states" "$seconds" "$mark" >line
     [ -z "$mark" ]
 }
 finish_row() {
@@ -124,83 +128,113 @@ finish_rows() { while [ "$finished" -lt "$rows" ]; do finish_row; done; }
 big() { [ -n "$quick" ] || row "$@"; }
 title() {
     finish_rows
-    printf '\n| %-66s | %-15s | %9s | %5s |\n' "$1" "Spin says" "states" "s"
-    printf '|%s|%s|%s|%s|\n' "$(printf %068d 0)" "$(printf %017d 0)" "$(printf %011d 0)" "$(printf %07d 0)" | tr 0 -
+    printf '\n| %-66s | %-23s | %9s | %5s |\n' "$1" "Spin says" "states" "s"
+    printf '|%s|%s|%s|%s|\n' "$(printf %068d 0)" "$(printf %025d 0)" "$(printf %011d 0)" "$(printf %07d 0)" | tr 0 -
 }
 
-title "Pauses never end: a waiter is woken, or never"
-row "2 processes, 3 acquisitions each" holds -DPROCS=2 -DROUNDS=3
-row "3 processes" holds -DPROCS=3
-big "4 processes" holds -DPROCS=4
+title "Pauses never end: a waiter is called, or never comes"
+row "2 processes, 3 acquisitions each" holds -DPROCS=2 -DROUNDS=3 -DKEEP
+row "2 processes, 2 each, in order" holds -DPROCS=2 -DROUNDS=2 -DKEEP -DLONG=1 -DORDER
+row "3 processes, in order" holds -DPROCS=3 -DORDER
 row "1 process of 3 threads" holds -DPROCS=1 -DTHREADS=3
-row "2 processes, 2 + 1 threads" holds -DPROCS=2 -DTHREADS=2
-big "2 processes, 2 + 1 threads, twice each" holds -DPROCS=2 -DTHREADS=2 -DROUNDS=2
-big "2 processes, 3 + 1 threads" holds -DPROCS=2 -DTHREADS=3
-big "3 processes, 2 + 1 + 1 threads" holds -DPROCS=3 -DTHREADS=2
+row "2 + 1 threads" holds -DPROCS=2 -DTHREADS=2
+big "2 + 1 threads that saw others wait for long" holds -DPROCS=2 -DTHREADS=2 -DLONG=1
 row "2 + 1 threads, 2 of a process shared" holds -DPROCS=2 -DTHREADS=2 -DSHARED=3
 row "2 + 1 threads, 1 of each process shared" holds -DPROCS=2 -DTHREADS=2 -DSHARED=5
-big "3 + 1 threads, 3 shared" holds -DPROCS=2 -DTHREADS=3 -DSHARED=11
-row "3 threads, 2 shared that never let go" holds -DPROCS=1 -DTHREADS=3 -DONCE=1 -DSHARED=6 -DHOLD=6
-row "3 threads, 2 shared that meet inside, readers let writers go first" holds \
+row "3 processes, 2 shared that meet inside" holds -DPROCS=3 -DSHARED=6 -DMEET=6
+row "3 threads, the same, readers let writers go first" holds \
     -DPROCS=1 -DTHREADS=3 -DSHARED=5 -DMEET=5 -DCOURTESY
-row "2 + 1 threads, the same in two processes" holds -DPROCS=2 -DTHREADS=2 -DSHARED=5 -DMEET=5 -DCOURTESY
-row "2 + 1 threads, 2 of a process shared, with a deadline" holds \
-    -DPROCS=2 -DTHREADS=2 -DSHARED=3 -DDEADLINE=3 -DCOURTESY
-big "3 + 1 threads, 3 shared, readers let writers go first" holds -DPROCS=2 -DTHREADS=3 -DSHARED=13 -DCOURTESY
-row "2 + 1 threads, 2 with a deadline" holds -DPROCS=2 -DTHREADS=2 -DDEADLINE=5
-row "2 + 1 threads, 2 that try once" holds -DPROCS=2 -DTHREADS=2 -DONCE=5
-row "2 + 1 threads, shared, exclusive, with a deadline" holds -DPROCS=2 -DTHREADS=2 -DSHARED=2 -DDEADLINE=3
-big "2 + 1 threads, 2 with a stop request" holds -DPROCS=2 -DTHREADS=2 -DSTOP=5
-row "2 processes, 4 events without a cause" holds -DPROCS=2 -DTHREADS=2 -DNOISE=2
-row "2 processes, the file is deleted or replaced twice by its holder" holds -DPROCS=2 -DREPLACE=2
-big "2 + 1 threads, the same once" holds -DPROCS=2 -DTHREADS=2 -DREPLACE=1 -DSHARED=3
-row "2 processes, twice by somebody who does not hold it" holds -DPROCS=2 -DVANDAL=2
-big "2 + 1 threads, the same once, 2 shared" holds -DPROCS=2 -DTHREADS=2 -DSHARED=3 -DVANDAL=1
-row "held for ever by another program; deadlines" holds -DPROCS=2 -DTHREADS=2 -DKEEPER=1 -DDEADLINE=7
-big "held for ever by another program; stop requests" holds -DPROCS=2 -DTHREADS=2 -DKEEPER=1 -DSTOP=7
-big "held for ever, until somebody replaces the file" holds -DPROCS=2 -DTHREADS=2 -DKEEPER=1 -DVANDAL=1
+row "3 processes, the same" holds -DPROCS=3 -DSHARED=5 -DMEET=5 -DCOURTESY
+big "2 + 1 threads, the same" holds -DPROCS=2 -DTHREADS=2 -DSHARED=5 -DMEET=5 -DCOURTESY
+big "3 processes, 2 with a deadline" holds -DPROCS=3 -DDEADLINE=5
+big "2 + 1 threads, 2 with a deadline" holds -DPROCS=2 -DTHREADS=2 -DDEADLINE=5
+big "2 + 1 threads, 2 that try once, twice each" holds -DPROCS=2 -DTHREADS=2 -DONCE=5 -DKEEP -DROUNDS=2
+row "2 processes with stop requests" holds -DPROCS=2 -DSTOP=3
+row "2 processes, twice each, 2 bytes or events without a cause" holds -DPROCS=2 -DNOISE=2 -DROUNDS=2
+row "3 processes that watch at once, without sockets" holds -DPROCS=3 -DDEAF=7
+row "2 threads of a process that have no descriptors left" holds -DPROCS=1 -DTHREADS=2 -DNO_BELL=3
+big "3 processes, one that watches, 1 byte or event without a cause" holds -DPROCS=3 -DNOISE=1 -DWATCH=1
+big "3 processes out of each other's reach" holds -DPROCS=3 -DUNREACHABLE=7 -DWATCH=7
+big "3 processes, one of them out of reach" holds -DPROCS=3 -DUNREACHABLE=1 -DWATCH=7
+big "3 processes out of reach, one with a deadline, files kept" holds \
+    -DPROCS=3 -DUNREACHABLE=7 -DWATCH=7 -DDEADLINE=1 -DKEEP
+row "2 processes, the program closes 2 kept files" holds -DPROCS=2 -DROUNDS=2 -DKEEP -DCLOSER=2
+big "2 processes, the file is deleted or replaced by its holder" holds -DPROCS=2 -DREPLACE=1 -DWATCH=3
+big "2 processes, files kept, the same" holds -DPROCS=2 -DREPLACE=1 -DWATCH=3 -DROUNDS=2 -DKEEP -DONCE=2
+row "2 processes, files kept, by somebody who does not hold it" holds \
+    -DPROCS=2 -DVANDAL=1 -DWATCH=3 -DROUNDS=2 -DKEEP -DONCE=1
+row "1 process of 2 threads, the same" holds -DPROCS=1 -DTHREADS=2 -DVANDAL=1 -DWATCH=3
+row "2 shared threads, the same" holds -DPROCS=1 -DTHREADS=2 -DSHARED=3 -DVANDAL=1 -DWATCH=3
+big "2 processes, twice by somebody who does not hold it" holds -DPROCS=2 -DVANDAL=2 -DWATCH=3
+big "held for ever by another program; deadlines" holds -DPROCS=2 -DTHREADS=2 -DKEEPER=1 -DDEADLINE=7
+row "held for ever by another program; stop requests" holds -DPROCS=2 -DKEEPER=1 -DSTOP=3
+big "held for ever, until somebody replaces the file" holds -DPROCS=2 -DKEEPER=1 -DVANDAL=1 -DWATCH=3
 
 title "Pauses end: everybody gets it in the end, or gives up"
-row "2 + 1 threads" holds -DPROCS=2 -DTHREADS=2 -DPOLL=1 -DLIVENESS
-row "2 + 1 threads, 2 without a watch" holds -DPROCS=2 -DTHREADS=2 -DNO_WATCH=5 -DLIVENESS
-row "2 processes and a program that just closes the file, twice" holds -DPROCS=2 -DFOREIGN=2 -DPOLL=1 -DLIVENESS
-row "2 processes, one is killed at any moment" holds -DPROCS=2 -DCRASH=1 -DPOLL=1 -DLIVENESS
-big "2 + 1 threads, one process is killed (exclusion, no liveness)" holds -DPROCS=2 -DTHREADS=2 -DCRASH=1 -DPOLL=1
-row "2 processes, 3 events get lost" holds -DPROCS=2 -DLOSS=3 -DPOLL=1 -DLIVENESS
-row "2 processes, the old file is put back" holds -DPROCS=2 -DBACK=1 -DPOLL=1 -DLIVENESS
-row "2 processes, the directory is replaced" holds -DPROCS=2 -DSWAP=1 -DPOLL=1 -DLIVENESS
-big "held for ever, until somebody replaces the directory" holds \
-    -DPROCS=2 -DTHREADS=2 -DKEEPER=1 -DSWAP=1 -DPOLL=1 -DLIVENESS
+big "2 processes and a program that just closes the file" holds -DPROCS=2 -DFOREIGN=1 -DWATCH=3 -DPOLL=1 -DLIVENESS
+row "2 processes and a program that unlocks it and stays" holds \
+    -DPROCS=2 -DFOREIGN=1 -DWATCH=1 -DPOLL=1 -DLIVENESS -DSTAYS
+big "2 processes, one is killed at any moment" holds -DPROCS=2 -DCRASH=1 -DWATCH=3 -DPOLL=1 -DLIVENESS
+big "3 processes, the first in line is stopped for ever" holds -DPROCS=3 -DFROZEN=1 -DPOLL=1 -DLIVENESS
+row "2 processes, 2 bytes get lost" holds -DPROCS=2 -DLOSS=2 -DPOLL=1 -DLIVENESS
+row "2 processes, the directory is replaced" holds -DPROCS=2 -DSWAP=1 -DPOLL=1 -DLIVENESS -DWATCH=3
+big "3 processes, 2 readers that meet inside, out of reach" holds \
+    -DPROCS=3 -DSHARED=6 -DMEET=6 -DUNREACHABLE=6 -DPOLL=1 -DLIVENESS
 
 title "The same without the end of pauses: what they are needed for"
-row "a program that just closes the file" "sleeps for ever" -DPROCS=2 -DFOREIGN=1
-row "a process is killed" "sleeps for ever" -DPROCS=2 -DCRASH=1
-row "an event gets lost" "sleeps for ever" -DPROCS=2 -DLOSS=1
-row "the old file is put back" "sleeps for ever" -DPROCS=2 -DBACK=1
-row "held for ever, until somebody replaces the directory" "sleeps for ever" -DPROCS=2 -DKEEPER=1 -DSWAP=1
+row "a program that just closes the file" "sleeps for ever" -DPROCS=2 -DFOREIGN=1 -DWATCH=3
+row "a program that unlocks it and stays" "sleeps for ever" -DPROCS=2 -DFOREIGN=1 -DWATCH=3 -DSTAYS
+row "a process is killed" "sleeps for ever" -DPROCS=2 -DCRASH=1 -DWATCH=3
+row "a byte gets lost" "sleeps for ever" -DPROCS=2 -DLOSS=1
+row "the first in line is stopped for ever" "sleeps for ever" -DPROCS=3 -DFROZEN=1
+row "the old file is put back, and nobody can be called" "sleeps for ever" -DPROCS=2 -DBACK=1 -DWATCH=3 -DUNREACHABLE=3
+row "held for ever, until somebody replaces the directory" "sleeps for ever" -DPROCS=2 -DKEEPER=1 -DSWAP=1 -DWATCH=3
+row "a reader out of reach that may come in beside another" "sleeps for ever" \
+    -DPROCS=3 -DSHARED=6 -DMEET=6 -DUNREACHABLE=6 -DWATCH=7
 
 title "Broken on purpose"
-row "a waiter tries before it watches, and not after" "sleeps for ever" -DPROCS=2 -DBREAK_TRY_BEFORE_WATCH
-row "a grant is not compared with the path" "wrong file" -DPROCS=2 -DREPLACE=1 -DBREAK_NO_RECHECK
-row "the same, judged by those who are inside" "two inside" -DPROCS=2 -DREPLACE=1 -DBREAK_NO_RECHECK -DWITNESS_ONLY
-row "it is compared by st_nlink only" "wrong file" -DPROCS=2 -DREPLACE=1 -DBREAK_NLINK_ONLY
-row "a thread joins a shared hold of a replaced file" "wrong file" \
-    -DPROCS=2 -DTHREADS=2 -DSHARED=3 -DVANDAL=1 -DBREAK_JOINS_REPLACED
-row "a release closes the file without unlocking it first" "sleeps for ever" -DPROCS=2 -DBREAK_CLOSE_ONLY
-row "a release wakes nobody in its process" "sleeps for ever" -DPROCS=1 -DTHREADS=2 -DBREAK_WAKES_NOBODY
+row "a waiter marks the file after its last attempt" "sleeps for ever" -DPROCS=2 -DBREAK_MARKS_LATE
+row "a release looks at the line before it unlocks" "sleeps for ever" -DPROCS=2 -DBREAK_LOOKS_BEFORE_UNLOCK
+row "a release calls nobody" "sleeps for ever" -DPROCS=2 -DBREAK_CALLS_NOBODY
+row "the first leaves at its deadline without a word" "sleeps for ever" \
+    -DPROCS=3 -DDEADLINE=1 -DBREAK_LEAVES_LINE_SILENTLY
+row "it keeps the file although the next is out of reach" "sleeps for ever" \
+    -DPROCS=3 -DUNREACHABLE=2 -DWATCH=7 -DDEADLINE=1 -DKEEP -DBREAK_LEAVES_UNHEARD
+row "so does a release" "sleeps for ever" -DPROCS=2 -DUNREACHABLE=3 -DWATCH=3 -DKEEP -DBREAK_KEEPS_UNHEARD
+row "two waiters compare times that they read again" "sleeps for ever" -DPROCS=3 -DBREAK_READS_AGAIN
+row "a call that comes with an event is taken for the event" "sleeps for ever" \
+    -DPROCS=3 -DNOISE=1 -DWATCH=1 -DBREAK_HINT_HIDES_CALL
+row "a reader that was granted calls no other reader" "sleeps for ever" \
+    -DPROCS=3 -DSHARED=6 -DMEET=6 -DBREAK_READERS_PASS_NOTHING
+row "who has to give way tries again at once" "out of turn" \
+    -DPROCS=2 -DROUNDS=2 -DKEEP -DLONG=1 -DORDER -DBREAK_GIVES_WAY_ONCE
+row "who is called in line gives way as well" "sleeps for ever" \
+    -DPROCS=2 -DTHREADS=2 -DLONG=1 -DBREAK_YIELDS_IN_LINE
+row "a thread that nobody can call is not woken by its process" "sleeps for ever" \
+    -DPROCS=1 -DTHREADS=2 -DNO_BELL=3 -DBREAK_TRUSTS_LINE
+row "nor is one that stands in line for another file" "sleeps for ever" \
+    -DPROCS=1 -DTHREADS=2 -DVANDAL=1 -DWATCH=3 -DBREAK_TRUSTS_OTHER_LINES
+row "a release wakes nobody in its process" "sleeps for ever" -DPROCS=1 -DTHREADS=2 -DNO_BELL=3 -DBREAK_WAKES_NOBODY
 row "the front leaves at its deadline without waking the next" "sleeps for ever" \
-    -DPROCS=2 -DTHREADS=2 -DDEADLINE=1 -DBREAK_LEAVES_SILENTLY
-row "the front enters shared without waking the next" "sleeps for ever" \
-    -DPROCS=1 -DTHREADS=3 -DONCE=1 -DSHARED=6 -DHOLD=6 -DBREAK_LEAVES_SILENTLY
-row "readers let a writer of their process go first for ever" "sleeps for ever" \
-    -DPROCS=1 -DTHREADS=3 -DSHARED=5 -DMEET=5 -DCOURTESY -DBREAK_ENDLESS_COURTESY
+    -DPROCS=2 -DTHREADS=2 -DDEADLINE=1 -DBREAK_LEAVES_QUEUE_SILENTLY
+row "a grant is not compared with the path" "wrong file" -DPROCS=2 -DREPLACE=1 -DWATCH=3 -DBREAK_NO_RECHECK
+row "the same, judged by those who are inside" "two inside" \
+    -DPROCS=2 -DREPLACE=1 -DWATCH=3 -DBREAK_NO_RECHECK -DWITNESS_ONLY
+row "the same with a kept file" "wrong file" -DPROCS=2 -DREPLACE=1 -DWATCH=3 -DROUNDS=2 -DKEEP -DBREAK_NO_RECHECK
+row "it is compared by st_nlink only" "wrong file" -DPROCS=2 -DREPLACE=1 -DWATCH=3 -DBREAK_NLINK_ONLY
+row "one attempt with a kept file that is not the path's any more" "refused by another file" \
+    -DPROCS=1 -DKEEPER=1 -DROUNDS=2 -DKEEP -DONCE=1 -DVANDAL=1 -DBREAK_TRUSTS_IDLE
+row "a kept file that the program has closed is used" "two inside" \
+    -DPROCS=2 -DROUNDS=2 -DKEEP -DCLOSER=1 -DBREAK_NEVER_FORGETS
+row "a thread joins a shared hold of a replaced file" "wrong file" \
+    -DPROCS=2 -DTHREADS=2 -DSHARED=3 -DVANDAL=1 -DWATCH=7 -DBREAK_JOINS_REPLACED
+row "readers let a writer go first for ever" "sleeps for ever" \
+    -DPROCS=3 -DSHARED=5 -DMEET=5 -DCOURTESY -DBREAK_ENDLESS_COURTESY
 row "a stop request during an attempt is forgotten" "sleeps for ever" \
     -DPROCS=2 -DKEEPER=1 -DSTOP=3 -DBREAK_FORGETS_WAKING
 row "no attempt at the deadline" "gives up early" -DPROCS=2 -DDEADLINE=1 -DBREAK_NO_LAST_TRY
-row "a reopened file keeps the watch on the old one" "sleeps for ever" -DPROCS=2 -DREPLACE=1 -DBREAK_KEEPS_WATCH
-row "a waiter never asks whether the file has moved" "sleeps for ever" -DPROCS=2 -DREPLACE=1 -DBREAK_NEVER_MOVES
-row "the same, with pauses that end" "tries for ever" -DPROCS=2 -DKEEPER=1 -DSWAP=1 -DPOLL=1 -DLIVENESS \
-    -DBREAK_NEVER_MOVES
+row "a waiter never asks whether the file has moved" "sleeps for ever" \
+    -DPROCS=2 -DKEEPER=1 -DVANDAL=1 -DWATCH=3 -DBREAK_NEVER_MOVES
 
 finish_rows
 echo

@@ -12,13 +12,16 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <ctime>
 #include <filesystem>
 #include <utility>
 
+#include <named_lock/detail/line_place.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
+#include <named_lock/detail/posix/file.hpp>
 #include <named_lock/detail/watch_event.hpp>
 
 namespace nlock::detail {
@@ -44,7 +47,10 @@ class release_watch {
         return kept_watch{new release_watch{std::move(queue)}};
     }
 
-    bool watch(const std::filesystem::path& path) noexcept {
+    /// No line calls anybody here.
+    [[nodiscard]] static bell_address address() noexcept { return no_address; }
+    [[nodiscard]] bool is_watching() const noexcept { return static_cast<bool>(file_); }
+    bool watch(const file_handle& /*file*/, const std::filesystem::path& path) noexcept {
         constexpr int how = open_to_watch | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
         file_ = descriptor::from([&] { return ::open(path.c_str(), how); });
         return file_ && apply(queue_, releases(EV_ADD | EV_CLEAR));
@@ -57,16 +63,10 @@ class release_watch {
         return !events.any ? watch_event::none : events.moved ? watch_event::moved : watch_event::hint;
     }
 
-    watch_event rest(std::chrono::nanoseconds time) noexcept {
-        apply(queue_, releases(EV_DISABLE));
-        const bool moved = take(time).moved;
-        apply(queue_, releases(EV_ENABLE));
-        const bool moved_meanwhile = take(std::chrono::nanoseconds::zero()).moved;
-        return moved || moved_meanwhile ? watch_event::moved : watch_event::none;
-    }
-
     template <class File>
-    void keep_below(File&) noexcept {}
+    void keep_above(File&) noexcept {}
+    void use_turn() noexcept {}
+    static void start_afresh_in_child() noexcept {}
     void interrupt() noexcept {
         struct kevent trigger = interrupts(0);
         trigger.fflags = NOTE_TRIGGER;
@@ -115,6 +115,11 @@ class release_watch {
         timeout.tv_nsec = static_cast<long>((longest - seconds).count());
         std::array<struct kevent, 2> events{};
         const int count = ::kevent(queue_.get(), nullptr, 0, events.data(), static_cast<int>(events.size()), &timeout);
+        if (count < 0 && errno != EINTR) {  // without memory: a pause, so that the waiter polls and does not spin
+            const timespec moment{0, 1'000'000};
+            ::nanosleep(&moment, nullptr);
+            return {false, false};
+        }
         bool moved = false;
         for (int i = 0; i < count; ++i) {
             const struct kevent& event = events[static_cast<std::size_t>(i)];

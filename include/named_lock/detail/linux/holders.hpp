@@ -26,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+#include <named_lock/detail/line_place.hpp>
+#include <named_lock/detail/linux/line.hpp>
 #include <named_lock/detail/linux/lock_lines.hpp>
 #include <named_lock/detail/linux/proc.hpp>
 #include <named_lock/detail/linux/volume.hpp>
@@ -84,6 +86,12 @@ class proc_file {
     struct stat status_ {};
     bool is_unique_ = true;
 };
+
+inline std::string process_name(std::int64_t pid, const look_time& time) {
+    std::string name = read_proc(proc_path(pid, "/comm"), time).value_or("");
+    if (!name.empty() && name.back() == '\n') name.pop_back();
+    return printable(name);  // any process may call itself what it likes
+}
 
 class holder_search {
   public:
@@ -182,11 +190,7 @@ class holder_search {
         return std::any_of(holders_.begin(), holders_.end(), [pid](const lock_holder& h) { return h.pid == pid; });
     }
 
-    void add(std::int64_t pid) {
-        std::string name = read_proc(proc_path(pid, "/comm"), time_).value_or("");
-        if (!name.empty() && name.back() == '\n') name.pop_back();
-        holders_.push_back({pid, printable(name)});  // any process may call itself what it likes
-    }
+    void add(std::int64_t pid) { holders_.push_back({pid, process_name(pid, time_)}); }
 
     const proc_file& file_;
     lock_method method_;
@@ -194,14 +198,44 @@ class holder_search {
     std::vector<lock_holder> holders_;
 };
 
-inline std::vector<lock_holder> holders_of(const std::filesystem::path& path, lock_method method) {
+/// Who stands in line for the file, first in line first: their marks tell all of it.
+inline std::vector<lock_waiter> waiters_in(std::string_view table, const proc_file& file, const look_time& time) {
+    std::vector<line_place> places;
+    for_each_lock_line(table, file.name(), [&](const lock_line& lock) {
+        const auto begin = static_cast<std::int64_t>(lock.start);
+        if (is_mark(lock) && lock.shared && lock.length != 0) {
+            places.push_back(place_in({begin, begin + static_cast<std::int64_t>(lock.length)}));
+        }
+    });
+    std::sort(places.begin(), places.end(), [](const line_place& a, const line_place& b) { return a.came_before(b); });
+    const auto now = in_microseconds(std::chrono::steady_clock::now());
+    std::vector<lock_waiter> waiters;
+    for (const line_place& place : places) {
+        const std::int64_t pid = pid_of(place);
+        const auto waited = (std::max)(now - place.since, std::chrono::microseconds::zero());
+        waiters.push_back({pid, process_name(pid, time), waited, place.kind == lock_kind::shared});
+    }
+    return waiters;
+}
+
+/// Who is at a lock.
+struct lock_party {
+    std::vector<lock_holder> holders;
+    std::vector<lock_waiter> waiters;
+};
+
+inline lock_party party_at(const std::filesystem::path& path, lock_method method) {
     constexpr std::chrono::milliseconds longest{5};
     if (!is_own_proc()) return {};
     // By itself, because the first read in a while sleeps until the kernel has stopped all file locks: some 10 ms.
     const auto table = read_proc("/proc/locks", look_time{longest});
     const look_time time{longest};
     const auto file = proc_file::at(path, time);
-    return file ? holder_search{*file, method, time}.run(table) : std::vector<lock_holder>{};
+    if (!file) return {};
+    lock_party party{holder_search{*file, method, time}.run(table), {}};
+    const bool has_line = table && method == lock_method::flock && file->has_name_of_its_own();
+    if (has_line) party.waiters = waiters_in(*table, *file, time);
+    return party;
 }
 
 }  // namespace nlock::detail

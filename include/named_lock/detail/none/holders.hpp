@@ -9,7 +9,12 @@
 
 namespace nlock::detail {
 
-/// This system does not tell.
-inline std::vector<lock_holder> holders_of(const std::filesystem::path&, lock_method) { return {}; }
+/// Who is at a lock: this system does not tell.
+struct lock_party {
+    std::vector<lock_holder> holders;
+    std::vector<lock_waiter> waiters;
+};
+
+inline lock_party party_at(const std::filesystem::path&, lock_method) { return {}; }
 
 }  // namespace nlock::detail

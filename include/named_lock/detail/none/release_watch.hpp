@@ -5,8 +5,8 @@
 #pragma once
 
 #include <chrono>
-#include <filesystem>
 
+#include <named_lock/detail/line_place.hpp>
 #include <named_lock/detail/watch_event.hpp>
 
 namespace nlock::detail {
@@ -14,14 +14,20 @@ namespace nlock::detail {
 class release_watch {
   public:
     static kept_watch open() { return nullptr; }
-    bool watch(const std::filesystem::path&) { return false; }
+    [[nodiscard]] static bell_address address() noexcept { return no_address; }
+    template <class File, class Path>
+    bool watch(const File&, const Path&) {
+        return false;
+    }
     void unwatch() noexcept {}
+    [[nodiscard]] bool is_watching() const noexcept { return false; }
     watch_event wait(std::chrono::nanoseconds) { return watch_event::none; }
-    watch_event rest(std::chrono::nanoseconds) { return watch_event::none; }
     template <class File>
-    void keep_below(File&) noexcept {}
+    void keep_above(File&) noexcept {}
     void interrupt() noexcept {}
+    void use_turn() noexcept {}
     [[nodiscard]] bool is_usable() const noexcept { return false; }
+    static void start_afresh_in_child() noexcept {}
 
     release_watch* next_idle = nullptr;
 };

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 The named_lock authors
 //
-// File descriptors that a forked child gives back.
+// File descriptors that a forked child gives back, and that stay ours although the program may close them.
 //
 // A lock of flock(2) belongs to the open file description, which a forked child shares: unlocking it in the child would
 // unlock the parent, and keeping it open in the child would keep the lock alive when the parent is killed. So each
-// descriptor of this library is marked in a table, from which the child closes them all, without unlocking, before
+// descriptor of this library stands in a table, from which the child closes them all, without unlocking, before
 // fork() returns there.
+//
+// A program may close descriptors that it does not know (closefrom(3), daemon-like start-up code), and open files of its
+// own under their numbers. Those must be neither used nor closed here. So each open file of ours is branded, where the
+// system has something that nobody else uses, and the brand is looked at before a descriptor that was left alone for
+// a while is trusted.
 #pragma once
 
 #include <fcntl.h>
@@ -22,113 +27,209 @@
 #include <new>
 #include <utility>
 
+#define NAMED_LOCK_OUT_OF_LINE [[gnu::noinline]]
+
+// One of each in a process, also when several shared libraries with hidden symbols include this header.
+#define NAMED_LOCK_ONE_PER_PROCESS [[gnu::visibility("default")]]
+
 namespace nlock::detail {
 
-/// A descriptor must be marked in the same step in which it is opened, or a fork in between would lose it. Threads
-/// pass this gate, at once and side by side, around both; fork() closes the gate and waits until it is empty.
-class fork_gate {
+/// What tells a thread whether fork() may have run between two moments. Opening a file and writing it down in the table
+/// are two steps, and a fork in between would give the child a descriptor that it does not know of.
+///
+/// Nobody is made to wait without end for anybody, because an open(2) on a hung server does not return, and because
+/// fork handlers of others may lock a mutex that is held around an acquisition: fork() waits a moment for those who are
+/// opening, and who opens waits a moment for fork(). Where that was not enough, the file is opened again before anything
+/// is locked with it (descriptor::from).
+class fork_observer {
   public:
-    void enter() noexcept {
-        while (inside_.fetch_add(1), closed_.load()) {
-            inside_.fetch_sub(1);
-            while (closed_.load()) sleep_a_moment();
-        }
-    }
-    void leave() noexcept { inside_.fetch_sub(1); }
-
-    void close() noexcept {
-        closed_.store(true);
-        while (inside_.load() != 0) sleep_a_moment();
-    }
-    void open() noexcept { closed_.store(false); }
-    /// In a forked child: a thread that the child does not have may have been on its way back in enter().
-    void open_afresh() noexcept {
-        inside_.store(0);
-        open();
-    }
-
-    class passage {
-      public:
-        explicit passage(fork_gate& gate) noexcept : gate_{gate} { gate_.enter(); }
-        ~passage() { gate_.leave(); }
-        passage(const passage&) = delete;
-        passage& operator=(const passage&) = delete;
-
-      private:
-        fork_gate& gate_;
+    struct moment {
+        std::uint32_t forks;
     };
 
+    moment begin() noexcept {
+        opening_.fetch_add(1);  // first, so that a fork that begins now sees it, or is seen
+        for (int i = 0; i < patience_for_fork && others_fork(); ++i) {
+            opening_.fetch_sub(1);
+            sleep_a_moment();
+            opening_.fetch_add(1);
+        }
+        return {ended_.load()};
+    }
+    /// Whether there may have been a fork since. This thread itself forks only after what its handlers do has ended.
+    bool end(moment since) noexcept {
+        const bool forked = others_fork() || ended_.load() != since.forks;
+        opening_.fetch_sub(1);
+        return forked;
+    }
+
+    // Around fork().
+    void before() noexcept {
+        this_thread_forks() = true;
+        under_way_.fetch_add(1);
+        for (int i = 0; i < patience_for_opening && opening_.load() != 0; ++i) sleep_a_moment();
+    }
+    void after() noexcept {
+        ended_.fetch_add(1);
+        under_way_.fetch_sub(1);
+        this_thread_forks() = false;
+    }
+    /// The child has no thread but this one.
+    void after_in_child() noexcept {
+        opening_.store(0);
+        under_way_.store(0);
+        this_thread_forks() = false;
+    }
+
   private:
+    // In moments of some 60 us, as Linux rounds sleeps: a busy machine may take long over a fork, and nobody wants to wait
+    // long for a fork because a file server hangs.
+    static constexpr int patience_for_fork = 4000;
+    static constexpr int patience_for_opening = 500;
+
+    static bool& this_thread_forks() noexcept {
+        thread_local bool forks = false;
+        return forks;
+    }
+    [[nodiscard]] bool others_fork() const noexcept { return under_way_.load() > (this_thread_forks() ? 1 : 0); }
+
     static void sleep_a_moment() noexcept {  // not sched_yield, which may starve a thread of lower priority
         const timespec moment{0, 10'000};
         ::nanosleep(&moment, nullptr);
     }
 
-    std::atomic<int> inside_{0};
-    std::atomic<bool> closed_{false};
+    std::atomic<int> opening_{0};
+    std::atomic<int> under_way_{0};
+    std::atomic<std::uint32_t> ended_{0};
 };
 
-/// The set of this library's open descriptors, readable at any moment: one bit each.
+#if defined(F_SETSIG)
+inline constexpr bool has_brands = true;
+inline constexpr int set_signal = F_SETSIG;
+inline constexpr int get_signal = F_GETSIG;
+#else
+inline constexpr bool has_brands = false;
+inline constexpr int set_signal = -1;
+inline constexpr int get_signal = -1;
+#endif
+
+/// The brand of an open file is the signal that it would send if it were O_ASYNC (man 2 fcntl), which none of ours is.
+/// To ask for it never blocks, unlike fstat(2) on a network file system.
+inline constexpr int our_brand = 59;
+
+inline bool brand(int fd) noexcept { return has_brands && ::fcntl(fd, set_signal, our_brand) == 0; }
+
+/// The set of this library's open descriptors, which grows as they do. Readable at any moment, also by a forked child.
 class descriptor_table {
   public:
-    static constexpr int capacity = 1 << 20;  // Linux' usual fs.nr_open
-
-    void add(int fd) noexcept {
-        const std::size_t used = word(fd) + 1;
-        std::size_t known = words_used_.load();
-        while (known < used && !words_used_.compare_exchange_weak(known, used)) {
+    class entry {
+      public:
+        void write(int fd, bool is_branded) noexcept {
+            is_branded_.store(is_branded);
+            fd_.store(fd);
         }
-        bits_[word(fd)].fetch_or(bit(fd));
-    }
-    void remove(int fd) noexcept { bits_[word(fd)].fetch_and(~bit(fd)); }
+        bool claim() noexcept {
+            int nobody = free;
+            return fd_.load() == free && fd_.compare_exchange_strong(nobody, claimed);
+        }
+        void clear() noexcept { fd_.store(free); }
+        /// The number is another descriptor's now: also of ours, so that the brand alone would not tell.
+        void expire(int fd) noexcept { fd_.compare_exchange_strong(fd, expired); }
 
-    void close_all() noexcept {
-        for (std::size_t i = 0; i < words_used_.load(); ++i) {
-            const std::uint64_t marked = bits_[i].exchange(0);
-            for (int b = 0; marked != 0 && b < 64; ++b) {
-                if ((marked >> b & 1) != 0) ::close(static_cast<int>(i) * 64 + b);
+        /// Whether it is still what was written down, and no other file has its number.
+        [[nodiscard]] bool is_ours() const noexcept {
+            const int fd = fd_.load();
+            return fd >= 0 && (!is_branded_.load() || ::fcntl(fd, get_signal) == our_brand);
+        }
+        [[nodiscard]] bool is_branded() const noexcept { return is_branded_.load(); }
+        void close_in_child() noexcept {
+            if (fd_.load() >= 0 && is_ours()) ::close(fd_.load());
+            clear();
+        }
+
+      private:
+        static constexpr int free = -1;
+        static constexpr int claimed = -2;
+        static constexpr int expired = -3;
+
+        std::atomic<int> fd_{free};
+        std::atomic<bool> is_branded_{false};
+    };
+
+    /// An entry of the caller's, or null if there is no memory for one.
+    entry* claim() noexcept {
+        for (block* b = latest_.load();; b = following(*b)) {
+            if (b == nullptr) return nullptr;
+            for (entry& e : b->entries) {
+                if (!e.claim()) continue;
+                latest_.store(b);
+                return &e;
             }
         }
     }
 
-  private:
-    static std::size_t word(int fd) noexcept { return static_cast<std::size_t>(fd) / 64; }
-    static std::uint64_t bit(int fd) noexcept { return std::uint64_t{1} << (fd % 64); }
+    /// `fd` was given out anew, to the one who has that entry: whoever had it before has lost it to the program.
+    void expire_others(const entry& newest, int fd) noexcept {
+        for (block* b = &first_; b != nullptr; b = b->next.load()) {
+            for (entry& e : b->entries) {
+                if (&e != &newest) e.expire(fd);
+            }
+        }
+    }
 
-    std::array<std::atomic<std::uint64_t>, capacity / 64> bits_{};  // zero pages until they are used
-    std::atomic<std::size_t> words_used_{0};
+    void close_all_in_child() noexcept {
+        for (block* b = &first_; b != nullptr; b = b->next.load()) {
+            for (entry& e : b->entries) e.close_in_child();
+        }
+    }
+
+  private:
+    struct block {
+        std::array<entry, 31> entries;
+        std::atomic<block*> next{nullptr};
+    };
+
+    /// The block after the last one is the first; a new one where all were full.
+    block* following(block& b) noexcept {
+        if (block* next = b.next.load()) return next;
+        if (latest_.exchange(&first_) != &first_) return &first_;
+        block* const made = new (std::nothrow) block;
+        block* next = nullptr;
+        if (made == nullptr || b.next.compare_exchange_strong(next, made)) return made;
+        delete made;
+        return next;
+    }
+
+    block first_;
+    std::atomic<block*> latest_{&first_};  // the one in which there was a free entry
 };
 
-#define NAMED_LOCK_OUT_OF_LINE [[gnu::noinline]]
+/// What static guards, and threads that still run, may use after the end of main().
+template <class T>
+union never_destroyed {
+    T value;
+    constexpr never_destroyed() noexcept : value{} {}
+    never_destroyed(const never_destroyed&) = delete;
+    never_destroyed& operator=(const never_destroyed&) = delete;
+    ~never_destroyed() {}
+};
 
-// One of each in a process, also when several shared libraries with hidden symbols include this header.
-#define NAMED_LOCK_ONE_PER_PROCESS [[gnu::visibility("default")]]
-NAMED_LOCK_ONE_PER_PROCESS inline fork_gate process_fork_gate;
+NAMED_LOCK_ONE_PER_PROCESS inline fork_observer process_forks;
 NAMED_LOCK_ONE_PER_PROCESS inline descriptor_table process_descriptors;
 NAMED_LOCK_ONE_PER_PROCESS inline std::atomic<std::uint32_t> process_fork_generation{0};
-NAMED_LOCK_ONE_PER_PROCESS inline std::atomic<void (*)()> process_before_fork{nullptr};
-NAMED_LOCK_ONE_PER_PROCESS inline std::atomic<void (*)()> process_after_fork{nullptr};
+NAMED_LOCK_ONE_PER_PROCESS inline std::atomic<void (*)()> process_after_fork_in_child{nullptr};
 
 inline std::uint32_t fork_generation() noexcept { return process_fork_generation.load(std::memory_order_acquire); }
 
-inline void install_fork_handlers(void (*before)(), void (*after)()) {
-    process_before_fork.store(before);
-    process_after_fork.store(after);
-    const int error = ::pthread_atfork(
-        [] {
-            process_before_fork.load()();
-            process_fork_gate.close();
-        },
-        [] {
-            process_fork_gate.open();
-            process_after_fork.load()();
-        },
-        [] {
-            process_fork_generation.fetch_add(1);
-            process_descriptors.close_all();
-            process_fork_gate.open_afresh();
-            process_after_fork.load()();
-        });
+inline void install_fork_handlers(void (*in_child)()) {
+    process_after_fork_in_child.store(in_child);
+    const int error = ::pthread_atfork([] { process_forks.before(); }, [] { process_forks.after(); },
+                                       [] {
+                                           process_fork_generation.fetch_add(1);
+                                           process_descriptors.close_all_in_child();
+                                           process_forks.after_in_child();
+                                           process_after_fork_in_child.load()();
+                                       });
     if (error != 0) throw std::bad_alloc{};  // its only error
 }
 
@@ -137,56 +238,84 @@ inline void install_fork_handlers(void (*before)(), void (*after)()) {
 class descriptor {
   public:
     descriptor() = default;
-    descriptor(descriptor&& other) noexcept : fd_{std::exchange(other.fd_, -1)}, generation_{other.generation_} {}
+    descriptor(descriptor&& other) noexcept
+        : fd_{std::exchange(other.fd_, -1)}, generation_{other.generation_}, entry_{other.entry_} {}
     descriptor& operator=(descriptor&& other) noexcept {
         if (this != &other) {
             close();
             fd_ = std::exchange(other.fd_, -1);
             generation_ = other.generation_;
+            entry_ = other.entry_;
         }
         return *this;
     }
     ~descriptor() { close(); }
 
-    /// The descriptor that `open` returns, or an empty one with errno set.
+    /// The descriptor that `open` returns, or an empty one with errno set. It may be called again.
     template <class Open>
     static descriptor from(Open&& open) {
-        const fork_gate::passage passage{process_fork_gate};
-        descriptor result;
-        const int fd = above_standard_streams(open());
-        if (fd >= descriptor_table::capacity) {
-            ::close(fd);
-            errno = EMFILE;
-        } else if (fd >= 0) {
-            process_descriptors.add(fd);
-            result.fd_ = fd;
-            result.generation_ = fork_generation();
+        constexpr int enough = 10;
+        for (int attempt = 1;; ++attempt) {
+            const auto before = process_forks.begin();
+            descriptor result = written_down(above_standard_streams(open()));
+            const bool forked = process_forks.end(before);
+            // A child may have a copy that it does not close: of this open file, so that the next one must be another.
+            if (!forked || !result || attempt == enough) return result;
         }
-        return result;
     }
 
-    /// Gives it another number: one from `least` on. Left as it is if the system has none.
-    void renumber(int least) noexcept {
-        descriptor copy = from([&] { return ::fcntl(get(), F_DUPFD_CLOEXEC, least); });
-        if (copy) *this = std::move(copy);
+    /// The same for what can be called only once, and is not locked: should a child keep a copy, it does no harm.
+    template <class Open>
+    static descriptor from_once(Open&& open) {
+        const auto before = process_forks.begin();
+        descriptor result = written_down(above_standard_streams(open()));
+        (void)process_forks.end(before);
+        return result;
     }
 
     [[nodiscard]] int get() const noexcept { return generation_ == fork_generation() ? fd_ : -1; }
     explicit operator bool() const noexcept { return get() >= 0; }
 
+    /// False: the program has closed it, and its number may be another file's.
+    [[nodiscard]] bool is_ours() const noexcept { return get() >= 0 && entry_->is_ours(); }
+
+    /// Whether is_ours() can tell.
+    [[nodiscard]] bool is_branded() const noexcept { return get() >= 0 && entry_->is_branded(); }
+
+    /// Unless the program has done so.
     void close() noexcept {
         if (fd_ >= 0) close_open();
     }
 
   private:
-    NAMED_LOCK_OUT_OF_LINE void close_open() noexcept {
-        if (const int fd = std::exchange(fd_, -1); generation_ == fork_generation()) {
-            const int saved_errno = errno;
-            const fork_gate::passage passage{process_fork_gate};
-            process_descriptors.remove(fd);
-            ::close(fd);  // never again on EINTR or EIO: the number may already be somebody else's (man 2 close)
-            errno = saved_errno;
+    static descriptor written_down(int fd) noexcept {
+        descriptor result;
+        if (fd < 0) return result;
+        result.entry_ = process_descriptors.claim();
+        if (result.entry_ == nullptr) {
+            ::close(fd);
+            errno = ENOMEM;
+            return result;
         }
+        result.entry_->write(fd, brand(fd));
+        process_descriptors.expire_others(*result.entry_, fd);
+        result.fd_ = fd;
+        result.generation_ = fork_generation();
+        return result;
+    }
+
+    NAMED_LOCK_OUT_OF_LINE void close_open() noexcept {
+        const int fd = std::exchange(fd_, -1);
+        if (generation_ != fork_generation()) return;
+        const int saved_errno = errno;
+        // fork() copies the descriptors before it copies the memory: the child could have the one and not the other.
+        const auto before = process_forks.begin();
+        // Closed before it is struck out, so that the table never knows less than there is. Never again on EINTR or EIO:
+        // the number may already be somebody else's (man 2 close).
+        if (entry_->is_ours()) ::close(fd);
+        entry_->clear();
+        (void)process_forks.end(before);
+        errno = saved_errno;
     }
 
     /// Where the standard streams are closed, a file would take their place, and what is printed would go into it.
@@ -201,6 +330,7 @@ class descriptor {
 
     int fd_ = -1;
     std::uint32_t generation_ = 0;
+    descriptor_table::entry* entry_ = nullptr;
 };
 
 }  // namespace nlock::detail

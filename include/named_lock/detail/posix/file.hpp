@@ -11,11 +11,11 @@
 
 #include <cerrno>
 #include <filesystem>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
@@ -23,8 +23,6 @@
 #include <named_lock/options.hpp>
 
 namespace nlock::detail {
-
-using file_handle = descriptor;
 
 #if defined(F_OFD_SETLK)
 inline constexpr bool has_ofd_locks = true;
@@ -36,14 +34,30 @@ inline constexpr int ofd_setlk = -1;
 inline constexpr int ofd_getlk = -1;
 #endif
 
-#if defined(__linux__)
-inline constexpr bool flock_ignores_fcntl = true;  // on local file systems (man 2 flock); elsewhere they conflict
-#else
-inline constexpr bool flock_ignores_fcntl = false;
-#endif
+/// An open lock file, and which one it is, whatever path leads to it.
+class file_handle {
+  public:
+    file_handle() = default;
+    file_handle(descriptor fd, const struct stat& status) noexcept
+        : fd_{std::move(fd)}, device_{status.st_dev}, inode_{status.st_ino} {}
 
-/// Where a writer that waits for a flock leaves its mark, by the other kind of lock: no file is that long.
-inline constexpr off_t writer_mark = (std::numeric_limits<off_t>::max)() - 1;
+    explicit operator bool() const noexcept { return static_cast<bool>(fd_); }
+    [[nodiscard]] int get() const noexcept { return fd_.get(); }
+    [[nodiscard]] const descriptor& fd() const noexcept { return fd_; }
+    [[nodiscard]] bool is(const struct stat& status) const noexcept {
+        return status.st_dev == device_ && status.st_ino == inode_;
+    }
+    /// Gives it another number: one from `least` on. Left as it is if the system has none.
+    void renumber(int least) noexcept {
+        auto copy = descriptor::from([&] { return ::fcntl(get(), F_DUPFD_CLOEXEC, least); });
+        if (copy) fd_ = std::move(copy);
+    }
+
+  private:
+    descriptor fd_;
+    dev_t device_{};
+    ino_t inode_{};
+};
 
 inline std::filesystem::path absolute_path(const std::filesystem::path& path, std::error_code& error) {
     return std::filesystem::absolute(path, error);
@@ -69,11 +83,13 @@ int uninterrupted(Call&& call) {
     return result;
 }
 
+/// Whatever was planted at the path: no symlink is followed, a FIFO does not block, a terminal is not taken over.
+/// Never O_TRUNC: the content is not ours. No O_CLOFORK on Linux, hence the table of descriptors.
+inline constexpr int how_to_open = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+
 inline descriptor open_file(const std::filesystem::path& path, int how, mode_t mode = 0) {
-    // Whatever was planted at the path: no symlink is followed, a FIFO does not block, a terminal is not taken over.
-    // Never O_TRUNC: the content is not ours. No O_CLOFORK on Linux, hence the table of descriptors.
-    constexpr int always = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
-    return descriptor::from([&] { return uninterrupted([&] { return ::open(path.c_str(), how | always, mode); }); });
+    const auto open = [&] { return ::open(path.c_str(), how | how_to_open, mode); };
+    return descriptor::from([&] { return uninterrupted(open); });
 }
 
 /// Opens a file that exists. For writing, because an exclusive flock on NFS needs that (man 2 flock, "NFS details");
@@ -88,15 +104,41 @@ inline descriptor open_existing(const std::filesystem::path& path) {
     return file;
 }
 
+/// Creates a file that does not exist, open for nobody but its creator until it has its mode. False: errno says why not.
+inline bool create_with(const std::filesystem::path& path, mode_t mode) {
+    // Only its creator may give a file its mode, so the creator must know that it is. Until then the umask makes the
+    // mode narrower, never wider.
+    const auto create = [&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | how_to_open, mode); };
+    const descriptor file = descriptor::from_once([&] { return uninterrupted(create); });
+    if (file && ::fchmod(file.get(), mode) != 0) fail(errno, "change the permissions of", path);
+    return static_cast<bool>(file);
+}
+
 inline descriptor create_file(const std::filesystem::path& path, std::optional<std::filesystem::perms> permissions) {
     constexpr mode_t default_mode = 0666;
     if (!permissions) return open_file(path, O_RDWR | O_CREAT, default_mode);
-    // Only its creator may give a file its mode, so the creator must know that it is. Until then the umask makes the
-    // mode narrower, never wider.
     const auto mode = static_cast<mode_t>(*permissions & std::filesystem::perms::all);
-    descriptor file = open_file(path, O_RDWR | O_CREAT | O_EXCL, mode);
-    if (file && ::fchmod(file.get(), mode) != 0) fail(errno, "change the permissions of", path);
-    return file;
+    return create_with(path, mode) ? open_existing(path) : descriptor{};
+}
+
+/// Refuses what is not a regular file. Empty: deleted meanwhile, on the server.
+inline file_handle examined(descriptor file, const std::filesystem::path& path) {
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) {
+        if (errno == ESTALE) return {};
+        fail(errno, "examine", path);
+    }
+    if (!S_ISREG(status.st_mode)) throw lock_error{std::errc::invalid_argument, "lock", path, "not a regular file"};
+    return {std::move(file), status};
+}
+
+inline void create_directory_of(const std::filesystem::path& path) {
+    std::error_code failed;
+    std::filesystem::create_directories(path.parent_path(), failed);
+    std::error_code unknown;
+    if (failed && !std::filesystem::is_directory(path.parent_path(), unknown)) {
+        throw lock_error{failed, "create the directory of", path};
+    }
 }
 
 inline file_handle open_lock_file(const std::filesystem::path& path,
@@ -109,19 +151,15 @@ inline file_handle open_lock_file(const std::filesystem::path& path,
     for (int attempt = 1;; ++attempt) {
         descriptor file = open_existing(path);
         if (!file && errno == ENOENT) file = create_file(path, permissions);
-        if (file) return file;
-        const int error = errno;
-        const bool appeared = error == EEXIST || (error == EACCES && refusals++ == 0);
+        int error = errno;
+        if (file) {
+            if (file_handle found = examined(std::move(file), path)) return found;
+            error = ESTALE;
+        }
+        const bool appeared = error == EEXIST || error == ESTALE || (error == EACCES && refusals++ == 0);
         const bool has_no_directory = error == ENOENT;
         if (attempt == enough || !(appeared || has_no_directory)) fail(error, "open", path);
-        if (has_no_directory) {
-            std::error_code failed;
-            std::filesystem::create_directories(path.parent_path(), failed);
-            std::error_code unknown;
-            if (failed && !std::filesystem::is_directory(path.parent_path(), unknown)) {
-                throw lock_error{failed, "create the directory of", path};
-            }
-        }
+        if (has_no_directory) create_directory_of(path);
     }
 }
 
@@ -136,66 +174,59 @@ inline struct flock lock_range(short type, off_t start, off_t length) noexcept {
 
 /// Locks of open file descriptions, and not F_SETLK where they are missing: closing any other descriptor of the file
 /// would drop such a lock (man 2 fcntl).
-inline int set_ofd_lock(const descriptor& file, short type, off_t start = 0, off_t length = 0) noexcept {
+inline int set_ofd_lock(int fd, short type, off_t start = 0, off_t length = 0) noexcept {
     if (!has_ofd_locks) {
         errno = ENOTSUP;
         return -1;
     }
     struct flock range = lock_range(type, start, length);
-    return ::fcntl(file.get(), ofd_setlk, &range);
+    return ::fcntl(fd, ofd_setlk, &range);
+}
+
+/// One attempt: 0 if it was granted, EWOULDBLOCK if somebody else holds it, or why it could not be tried.
+inline int attempt_lock(int fd, lock_kind kind, lock_method method) noexcept {
+    const bool shared = kind == lock_kind::shared;
+    const int result = uninterrupted([&] {
+        return method == lock_method::flock ? ::flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB)
+                                            : set_ofd_lock(fd, shared ? F_RDLCK : F_WRLCK);
+    });
+    if (result == 0) return 0;
+    // SMB answers a flock that others hold with EACCES, as POSIX allows for the other kind.
+    return errno == EAGAIN || errno == EACCES ? EWOULDBLOCK : errno;
 }
 
 inline bool try_lock_file(file_handle& file, lock_kind kind, lock_method method, const std::filesystem::path& path) {
-    const bool shared = kind == lock_kind::shared;
-    const int result = uninterrupted([&] {
-        return method == lock_method::flock ? ::flock(file.get(), (shared ? LOCK_SH : LOCK_EX) | LOCK_NB)
-                                            : set_ofd_lock(file, shared ? F_RDLCK : F_WRLCK);
-    });
-    if (result == 0) return true;
-    if (errno == EWOULDBLOCK || errno == EAGAIN || (method == lock_method::fcntl && errno == EACCES)) return false;
+    const int error = attempt_lock(file.get(), kind, method);
     // The descriptor is open: EBADF says that it was opened without the right to write, which this lock needs.
-    fail(errno == EBADF ? EACCES : errno, "lock", path);
+    if (error != 0 && error != EWOULDBLOCK) fail(error == EBADF ? EACCES : error, "lock", path);
+    return error == 0;
 }
 
 /// Unlocks although closing would: a process that was forked without the handlers (vfork, clone, between fork and exec
 /// in a sandbox) may still have a copy of the descriptor, which would keep the lock alive.
-inline void unlock_file(file_handle& file, lock_method method) noexcept {
-    if (method == lock_method::flock) {
-        ::flock(file.get(), LOCK_UN);
-    } else {
-        set_ofd_lock(file, F_UNLCK);
-    }
+inline bool unlock_descriptor(int fd, lock_method method) noexcept {
+    return method == lock_method::flock ? ::flock(fd, LOCK_UN) == 0 : set_ofd_lock(fd, F_UNLCK) == 0;
 }
 
-/// Readers that keep coming would keep a writer out for ever: flock(2) grants shared locks whoever waits. So a waiting
-/// writer marks the file until it closes it, and readers that see the mark let it go first for a while. Best effort: a
-/// mark that cannot be set, as on NFS, where flock and fcntl are one, only means that nobody gives way.
-inline void mark_waiting_writer(file_handle& file, lock_method method) noexcept {
-    if (flock_ignores_fcntl && method == lock_method::flock) set_ofd_lock(file, F_WRLCK, writer_mark, 1);
+inline bool unlock_file(file_handle& file, lock_method method) noexcept {
+    return unlock_descriptor(file.get(), method);
 }
 
-inline bool has_waiting_writer(const file_handle& file, lock_method method) noexcept {
-    if (!flock_ignores_fcntl || !has_ofd_locks || method != lock_method::flock) return false;
-    struct flock range = lock_range(F_RDLCK, writer_mark, 1);
-    return ::fcntl(file.get(), ofd_getlk, &range) == 0 && range.l_type != F_UNLCK;
-}
+inline bool is_intact(const file_handle& file) noexcept { return file.fd().is_ours(); }
+/// Not where a sandbox refuses the brand.
+inline bool can_tell_intact(const file_handle& file) noexcept { return file.fd().is_branded(); }
 
+/// By name, and not only st_nlink: whoever held the lock may have moved the file or its directory away and let go
+/// between our open and our lock; the file then still has its link, elsewhere.
 inline bool is_file_at(const file_handle& file, const std::filesystem::path& path) {
-    // By name, and not only st_nlink: whoever held the lock may have moved the file or its directory away and let go
-    // between our open and our lock; the file then still has its link, elsewhere.
-    struct stat opened {};
     struct stat named {};
-    if (::fstat(file.get(), &opened) != 0) {
-        if (errno == ESTALE) return false;  // deleted on the server
-        fail(errno, "examine", path);
-    }
-    if (!S_ISREG(opened.st_mode)) throw lock_error{std::errc::invalid_argument, "lock", path, "not a regular file"};
-    if (opened.st_nlink == 0) return false;
-    if (::lstat(path.c_str(), &named) != 0) {
-        if (errno == ENOENT || errno == ENOTDIR || errno == ESTALE) return false;
-        fail(errno, "examine", path);
-    }
-    return opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+    if (::lstat(path.c_str(), &named) == 0) return file.is(named);
+    if (errno == ENOENT || errno == ENOTDIR || errno == ESTALE) return false;
+    fail(errno, "examine", path);
 }
+
+/// Only the line tells (line.hpp).
+inline void mark_waiting_writer(file_handle& /*file*/) noexcept {}
+inline bool has_waiting_writer(const file_handle& /*file*/) noexcept { return false; }
 
 }  // namespace nlock::detail

@@ -73,21 +73,11 @@ class trial_descriptor {
     trial_descriptor(const trial_descriptor&) = delete;
     trial_descriptor& operator=(const trial_descriptor&) = delete;
     ~trial_descriptor() {
-        if (file_) unlock_file(file_, method_);
+        if (file_) unlock_descriptor(file_.get(), method_);
     }
 
-    /// One attempt: 0 if it was granted, EWOULDBLOCK if somebody else holds it, or why it could not be tried.
-    int attempt(lock_kind kind) noexcept {
-        if (!file_) return error_;
-        const bool shared = kind == lock_kind::shared;
-        const int result = uninterrupted([&] {
-            return method_ == lock_method::flock ? ::flock(file_.get(), (shared ? LOCK_SH : LOCK_EX) | LOCK_NB)
-                                                 : set_ofd_lock(file_, shared ? F_RDLCK : F_WRLCK);
-        });
-        if (result == 0) return 0;
-        const bool held = errno == EWOULDBLOCK || errno == EAGAIN || (method_ == lock_method::fcntl && errno == EACCES);
-        return held ? EWOULDBLOCK : errno;
-    }
+    /// As attempt_lock(), or why the file could not be opened.
+    int attempt(lock_kind kind) noexcept { return file_ ? attempt_lock(file_.get(), kind, method_) : error_; }
 
   private:
     descriptor file_;
@@ -155,7 +145,10 @@ class trial_file {
         for (int i = 0;; ++i) {
             path_ = directory / (".named_lock-probe-" + std::to_string(seed) + '-' + std::to_string(::getpid()) + '-' +
                                  std::to_string(i));
-            file_ = open_file(path_, O_RDWR | O_CREAT | O_EXCL, 0600);
+            file_ = descriptor::from_once([&] {
+                return uninterrupted(
+                    [&] { return ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | how_to_open, 0600); });
+            });
             if (file_) return;
             if (errno != EEXIST || i == enough) fail(errno, "probe", directory_);
         }

@@ -35,7 +35,7 @@
 namespace nlock::detail {
 
 constexpr std::uint32_t fork_generation() noexcept { return 0; }
-inline void install_fork_handlers(void (*)(), void (*)()) noexcept {}
+inline void install_fork_handlers(void (*)()) noexcept {}
 
 /// An open lock file; or one that another program keeps out of everybody's reach for the moment, because it deletes it
 /// or has opened it for itself alone. That is contention, too, and each attempt at the lock tries to open it first.
@@ -197,23 +197,25 @@ inline bool try_lock_file(file_handle& file, lock_kind kind, lock_method, const 
     throw windows_error{error, "lock", path};
 }
 
-inline void unlock_file(file_handle& file, lock_method) noexcept {
+inline bool unlock_file(file_handle& file, lock_method) noexcept {
     windows::overlapped start_of_file;
     windows::UnlockFileEx(file.get(), 0, 1, 0, start_of_file.get());
     announce_release(file);
+    return true;  // and where it failed, nothing else would help
 }
 
-inline void mark_waiting_writer(file_handle& file, lock_method) noexcept {
+inline void mark_waiting_writer(file_handle& file) noexcept {
     if (file.is_within_reach()) file.mark_waiting_writer();
 }
 
-inline bool has_waiting_writer(const file_handle& file, lock_method) noexcept {
+inline bool has_waiting_writer(const file_handle& file) noexcept {
     if (!file.is_within_reach()) return false;
-    const bool is_marked = open_event(event_name::of_waiting_writer(file.identity())) ||
-                           windows::GetLastError() == windows::access_denied;  // somebody else's, so it exists
-    if (is_marked) announce_release(file);  // the one that wakes may be this reader, which lets the writer go first
-    return is_marked;
+    return open_event(event_name::of_waiting_writer(file.identity())) ||
+           windows::GetLastError() == windows::access_denied;  // somebody else's, so it exists
 }
+
+constexpr bool is_intact(const file_handle& /*file*/) noexcept { return true; }
+constexpr bool can_tell_intact(const file_handle& /*file*/) noexcept { return true; }
 
 inline bool is_file_at(const file_handle& file, const std::filesystem::path& path) {
     // Nobody can delete or move a file that is open like this, nor, on NTFS, a directory above it ([MS-FSA] 2.1.5.15.11);

@@ -83,8 +83,8 @@ class trial_file {
     template <class Work>
     [[nodiscard]] auto while_locked(lock_kind kind, lock_method method, Work work) const {
         lock_file file;
-        file.open(path_, std::nullopt);
-        if (!file.try_lock(kind, method, path_)) {
+        file.open(path_, std::nullopt, method);
+        if (!file.try_lock(kind, path_)) {
             throw lock_error{std::errc::resource_unavailable_try_again, "lock", path_, "somebody else holds it"};
         }
         if (!file.is_at(path_)) {
@@ -109,8 +109,8 @@ class trial_file {
 
     [[nodiscard]] bool is_granted(lock_kind kind, lock_method method) const {
         lock_file file;
-        file.open(path_, std::nullopt);
-        return file.try_lock(kind, method, path_);
+        file.open(path_, std::nullopt, method);
+        return file.try_lock(kind, path_);
     }
 
     std::filesystem::path path_;

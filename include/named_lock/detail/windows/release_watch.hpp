@@ -17,6 +17,7 @@
 #include <optional>
 #include <utility>
 
+#include <named_lock/detail/line_place.hpp>
 #include <named_lock/detail/watch_event.hpp>
 #include <named_lock/detail/windows/file.hpp>
 #include <named_lock/detail/windows/identity.hpp>
@@ -32,8 +33,11 @@ class release_watch {
         return watch;
     }
 
+    /// No line calls anybody here.
+    [[nodiscard]] static bell_address address() noexcept { return no_address; }
+    [[nodiscard]] bool is_watching() const noexcept { return static_cast<bool>(releases_); }
     /// False also while the file is out of reach: nobody reports that it comes within it, so it must be polled for.
-    bool watch(const std::filesystem::path& path) {
+    bool watch(const file_handle& /*file*/, const std::filesystem::path& path) {
         end_watch();
         if (!listen_for_interrupts()) return false;
         const opening opened = open_file(path, windows::read, windows::open_existing);
@@ -57,18 +61,12 @@ class release_watch {
         return source < windows::object_0 + sources.size() ? watch_event::hint : watch_event::none;
     }
 
-    /// Shorter rests than the system can measure are none. They are not needed here: a release wakes one waiter.
-    watch_event rest(std::chrono::nanoseconds time) noexcept {
-        windows::WaitForSingleObject(interrupts_.get(), count(std::chrono::floor<milliseconds>(time)));
-        has_turn_ = windows::WaitForSingleObject(releases_.get(), 0) == windows::object_0;
-        return watch_event::none;
-    }
-
     /// The lock was granted: its release will wake the next waiter.
     void use_turn() noexcept { has_turn_ = false; }
 
     template <class File>
-    void keep_below(File&) noexcept {}
+    void keep_above(File&) noexcept {}
+    static void start_afresh_in_child() noexcept {}
     void interrupt() noexcept { windows::SetEvent(interrupts_.get()); }
 
     [[nodiscard]] bool is_usable() const noexcept { return true; }

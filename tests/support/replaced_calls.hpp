@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// Functions of the C library with which safety_net.hpp interferes. To be included by one source file of a program.
+#pragma once
+
+#include "support/safety_net.hpp"
+
+#if defined(__linux__)
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+#include <utility>
+
+/// A waiter polls two descriptors: its bell, and the events of the file if it watches that. Before it does, and unless the
+/// whole net is cut, it looks again soon.
+extern "C" int ppoll(pollfd* sources, nfds_t count, const timespec* timeout, const sigset_t* mask) {
+    timespec left{};
+    if (timeout != nullptr) left = *timeout;
+    const auto longest = std::chrono::seconds{left.tv_sec} + std::chrono::nanoseconds{left.tv_nsec};
+    const bool watches = count > 1 && sources[1].fd >= 0;
+    const bool may_cut = watches || (count > 1 && nlock_test::net_cut_from == nlock_test::whole_net);
+    const bool cuts = timeout != nullptr && may_cut && longest >= nlock_test::net_cut_from;
+    if (cuts) ++nlock_test::net_cuts;
+    if (watches && nlock_test::before_sleeping) std::exchange(nlock_test::before_sleeping, nullptr)();
+    constexpr long signal_set_size = 8;
+    return static_cast<int>(
+        ::syscall(SYS_ppoll, sources, count, timeout == nullptr || cuts ? nullptr : &left, mask, signal_set_size));
+}
+
+#if defined(__GLIBC__)
+#define NAMED_LOCK_TEST_NOTHROW noexcept  // as it is declared there, but not in musl
+#else
+#define NAMED_LOCK_TEST_NOTHROW
+// musl has all of inotify in one object, which a static program cannot link beside a part of it.
+extern "C" int inotify_init1(int flags) { return static_cast<int>(::syscall(SYS_inotify_init1, flags)); }
+extern "C" int inotify_init() { return ::inotify_init1(0); }
+extern "C" int inotify_rm_watch(int instance, int watch) {
+    return static_cast<int>(::syscall(SYS_inotify_rm_watch, instance, watch));
+}
+#endif
+extern "C" int inotify_add_watch(int instance, const char* path, std::uint32_t events) NAMED_LOCK_TEST_NOTHROW {
+    if (nlock_test::before_watching) std::exchange(nlock_test::before_watching, nullptr)();
+    return static_cast<int>(::syscall(SYS_inotify_add_watch, instance, path, events));
+}
+
+extern "C" int flock(int file, int operation) NAMED_LOCK_TEST_NOTHROW {
+    if (nlock_test::instead_of_flock) return nlock_test::instead_of_flock(file, operation);
+    return static_cast<int>(::syscall(SYS_flock, file, operation));
+}
+
+extern "C" int bind(int socket, const sockaddr* name, socklen_t size) NAMED_LOCK_TEST_NOTHROW {
+    if (nlock_test::instead_of_bind) return nlock_test::instead_of_bind(socket);
+    return static_cast<int>(::syscall(SYS_bind, socket, name, size));
+}
+#endif
