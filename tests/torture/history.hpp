@@ -230,7 +230,7 @@ class checker {
                                 part + ": gave up " + std::to_string(deadline - end) + " ns too early");
             }
             // Who gives up wakes, tries once more, and looks for the holders: each of it may be late like the metronome.
-            constexpr int steps = 3;
+            constexpr int steps = 1;
             const std::int64_t late = end <= deadline ? 0 : end - deadline - steps * excuse(deadline, end);
             constexpr const char* endings[]{"none", "granted", "timed out", "refused", "cancelled", "error"};
             results_.expect(late < slack, part + ": came back " + milliseconds(late) + " after the deadline, besides " +
