@@ -52,12 +52,12 @@ Runs COMMAND while it holds the lock NAME, so that no two such commands run at o
                   there, COMMAND gets SIGTERM, and after the grace SIGKILL
   --ttl S         how long an etcd cluster waits for a holder that it does not hear of; by default 15
   --grace S       how long COMMAND may take to end after the loss; by default 5. From the loss on somebody else may run
-  --holders       run nothing, but print who holds the lock, a line "PID PROCESS" for each
+  --holders       run nothing, but print who holds the lock, a line "PID PROCESS" for each, or that none can be seen
   --probe DIR     run nothing, but try whether locks in DIR keep anybody out, and print what was found
   --help          print this
 
-The exit status is that of COMMAND, 128 + N if signal N ended it, 76 if the lock was lost meanwhile, 75 if the time was over before the lock was free,
-64 after wrong arguments, 71 if the lock file cannot be used, 126 if COMMAND cannot be run and 127 if there is none.
+The exit status is that of COMMAND, 128 + N if signal N ended it, 76 if the lock was lost meanwhile, 75 if the time was
+over before the lock was free, 64 after wrong arguments, 71 if the lock file cannot be used, 126 if COMMAND cannot be run and 127 if there is none.
 With --holders it is 0 if somebody holds the lock, and 1 if nobody does. With --probe it is 0 if locks in DIR keep
 others out, and 1 if they do not, or not those on other machines.
 )";
@@ -175,10 +175,13 @@ int print_probe(const std::filesystem::path& dir) {
     return found.exclusive_locks_exclude && found.shared_locks_exclude && !found.locks_stay_here ? 0 : 1;
 }
 
-int print_holders(const nlock::named_lock& lock) {
+int print_holders(nlock::named_lock lock) {
     const auto holders = lock.holders();
     for (const nlock::lock_holder& holder : holders) std::cout << holder.pid << ' ' << holder.process << '\n';
-    return holders.empty() ? 1 : 0;
+    if (!holders.empty()) return 0;
+    if (!std::filesystem::exists(lock.path()) || lock.try_acquire()) return 1;
+    std::cout << "a process that cannot be seen from here\n";
+    return 0;
 }
 
 int run_exclusively(nlock::named_lock lock, const arguments& wanted) {

@@ -100,6 +100,8 @@ std::string timeout_in(const fs::path& dir, const std::string& held_by = "") {
     return "timeout\tlock 'x' (" + (dir / "x.lock").string() + ") was not acquired within 0 s" + held_by;
 }
 
+constexpr const char* unseen = "; held by a process that cannot be seen from here";
+
 std::string shown(const worker& holder) { return std::to_string(holder.pid()) + " (" + name_of(holder.pid()) + ")"; }
 
 /// Whether `launcher` starts a program at all.
@@ -170,7 +172,7 @@ std::vector<nlock::lock_holder> found_within(std::chrono::nanoseconds time, cons
     const detail::look_time limit{time};
     const auto file = detail::proc_file::at(lock.path(), enough);
     REQUIRE(file);
-    return detail::holder_search{*file, method, limit}.run(detail::read_proc("/proc/locks", enough));
+    return detail::holder_search{*file, method, limit}.run(detail::read_proc("/proc/locks", enough)).holders;
 }
 
 /// Gives this process `count` descriptors more, of nothing. How many it got.
@@ -374,8 +376,19 @@ TEST_CASE("a time-out tells what is known where no process can be named") {
     CHECK(text({}, held_by::this_process) == "; held by this process");
     CHECK(text({}, held_by::another_process) == "; held by a process that cannot be seen from here");
     CHECK(text({{42, "job"}, {17, ""}}, held_by::unknown) == "; held by pid 42 (job), 17");
-    CHECK(text({{42, "job"}}, held_by::this_process) == "; held by this process, pid 42 (job)");
+    CHECK(text({{42, "job"}}, held_by::this_process) == "; held by pid 42 (job)");
     CHECK(text({{42, "job"}}, held_by::another_process) == "; held by pid 42 (job)");
+}
+
+TEST_CASE("a time-out says that this process holds the lock where /proc does not tell") {
+    const std::string launched = "mount -t tmpfs tmpfs /proc";
+    if (::geteuid() != 0) SKIP_TEST("it takes the superuser to mount");
+    temp_dir dir;
+    if (!works(after({"unshare", "--mount"}, launched, dir.path()))) SKIP_TEST("nothing can be mounted here");
+    worker other{dir.path(), after({"unshare", "--mount"}, launched, dir.path())};
+    other.tell("reentrant 0");
+    other.tell("acquire -1 x");
+    CHECK(other.ask("acquire 0 x") == timeout_in(dir.path(), "; held by this process"));
 }
 
 TEST_CASE("one who has to wait is told who holds the lock") {
@@ -404,7 +417,7 @@ TEST_CASE("a holder that may not be looked at is left out") {
     holder.tell("acquire -1 x");  // no pid in /proc/locks, and the superuser's /proc/PID/fdinfo is closed to others
     other.tell("method fcntl");
     other.tell("as_user 65534");
-    CHECK(other.ask("acquire 0 x") == timeout_in(dir.path()));
+    CHECK(other.ask("acquire 0 x") == timeout_in(dir.path(), unseen));
 }
 
 // ---- what /proc says ----
@@ -526,7 +539,7 @@ TEST_CASE("a holder outside the pid namespace is left out") {
     worker holder{dir};
     worker inside{dir.path(), launcher};
     holder.tell("acquire -1 x");
-    CHECK(inside.ask("acquire 0 x") == timeout_in(dir.path()));
+    CHECK(inside.ask("acquire 0 x") == timeout_in(dir.path(), unseen));
     holder.tell("release");
     inside.tell("acquire -1 x");
     CHECK_FALSE(named_lock{"x", options_in(dir)}.holders().empty());  // by its pid out here
@@ -550,7 +563,7 @@ TEST_CASE("where /proc is that of another pid namespace nobody is named") {
     worker holder{dir};
     holder.tell("acquire -1 x");
     worker inside{dir.path(), launcher};
-    CHECK(inside.ask("acquire 0 x") == timeout_in(dir.path()));
+    CHECK(inside.ask("acquire 0 x") == timeout_in(dir.path(), unseen));
 }
 
 TEST_CASE("a process that has got the pid of the one that took the lock is no holder") {
@@ -627,7 +640,7 @@ TEST_CASE("without /proc nobody is named") {
     worker holder{dir};
     worker other{dir.path(), after({"unshare", "--mount"}, mount_it, dir.path())};
     holder.tell("acquire -1 x");
-    CHECK(other.ask("acquire 0 x") == timeout_in(dir.path()));
+    CHECK(other.ask("acquire 0 x") == timeout_in(dir.path(), unseen));
 }
 
 // ---- file systems whose device numbers are not those of stat(2) ----
@@ -675,7 +688,7 @@ void check_holders_on(const std::string& mount_it, const temp_dir& dir) {
     worker blind{dir.path(), beside(holder)};  // that may not look who of the two has which file
     begin(blind, second);
     blind.tell("as_user 65534");
-    CHECK(blind.ask("acquire 0 x") == timeout_in(mounted / second));
+    CHECK(blind.ask("acquire 0 x") == timeout_in(mounted / second, unseen));
     holder.tell("release");
     stranger.tell("release");
 }

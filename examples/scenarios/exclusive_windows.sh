@@ -45,6 +45,9 @@ expect 75 --timeout 0 job -- cmd /c exit 0
 expect 75 --timeout=0.05 job -- cmd /c exit 0
 expect 75 --shared --timeout 0 job -- cmd /c exit 0
 expect 0 --timeout 0 'another job' -- cmd /c exit 0
+expect 0 --holders job
+grep -q '^a process that cannot be seen from here' printed || fail "holders: $(cat printed)"
+expect 1 --holders 'a third job'
 mkfifo complaints
 "$exclusive" job -- cmd /c echo second >printed_second 2>complaints 3<&- 4>&- &
 waiter=$!

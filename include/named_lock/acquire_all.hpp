@@ -46,11 +46,8 @@ struct group_acquisition {
         std::vector<guard> guards(locks.size());
         for (const std::size_t i : order) {
             const std::chrono::nanoseconds timeout = timeout_of(locks[i]);
-            try {
-                guards[i] = locks[i].acquire(deadline{start, timeout}.remaining());
-            } catch (const lock_timeout& e) {  // what the caller asked for, not what was left of it
-                throw lock_timeout{locks[i].name(), e.path(), timeout, e.holders(), held_by::unknown, e.others_wait()};
-            }
+            guards[i] = locks[i].try_acquire(deadline{start, timeout}.remaining());
+            if (!guards[i]) locks[i].throw_timeout(timeout);  // what the caller asked for, not what was left of it
         }
         return guards;
     }

@@ -245,11 +245,18 @@ class named_lock {
                                  const detail::stop_signal* stop) {
         const auto [outcome, hold] = take(kind, timeout, end, stop);
         if (outcome == detail::outcome::cancelled) throw lock_cancelled{name(), path()};
-        if (outcome == detail::outcome::timed_out) {
-            auto [holders, waiters] = party();
-            throw lock_timeout{name(), path(), timeout, std::move(holders), detail::held_by::unknown, waiters.size()};
-        }
+        if (outcome == detail::outcome::timed_out) throw_timeout(timeout);
         return hold;
+    }
+
+    [[noreturn]] void throw_timeout(std::chrono::nanoseconds timeout) const {
+        using detail::held_by;
+        const bool is_here = state_->is_held_here();
+        auto [holders, waiters, may_hide_holders] = party();
+        const held_by known = is_here            ? held_by::this_process
+                              : may_hide_holders ? held_by::another_process
+                                                 : held_by::unknown;
+        throw lock_timeout{name(), path(), timeout, std::move(holders), known, waiters.size()};
     }
 
     void lock_as(detail::lock_kind kind) {

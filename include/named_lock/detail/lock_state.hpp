@@ -99,6 +99,12 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         return count;
     }
 
+    /// By whatever thread.
+    [[nodiscard]] bool is_held_here() {
+        const auto lock = enter();
+        return !is_free();
+    }
+
     /// Gives up that hold if it is still there.
     void give_up(ticket t) noexcept {
         auto lock = enter();

@@ -69,26 +69,22 @@ inline std::string in_words(std::chrono::nanoseconds time) {
     return words += in_seconds ? " s" : " ms";
 }
 
-/// What is known of who holds a lock without a look at the processes of the system.
+/// What is known of who holds a lock where no process can be named.
 enum class held_by { unknown, this_process, another_process };
 
 inline std::string timeout_message(std::string_view name, const std::filesystem::path& path,
                                    std::chrono::nanoseconds timeout, const std::vector<lock_holder>& holders,
                                    held_by known = held_by::unknown, std::size_t others_wait = 0) {
     std::string message = not_acquired(name, path).append(" within ").append(in_words(timeout));
-    const char* separator = "; held by ";
-    if (known == held_by::this_process) {
-        message.append(separator).append("this process");
-        separator = ", ";
-    } else if (known == held_by::another_process && holders.empty()) {
-        message.append(separator).append("a process that cannot be seen from here");
+    if (holders.empty() && known == held_by::this_process) message.append("; held by this process");
+    if (holders.empty() && known == held_by::another_process) {
+        message.append("; held by a process that cannot be seen from here");
     }
-    const char* pid_word = "pid ";
+    const char* separator = "; held by pid ";
     for (const lock_holder& holder : holders) {
-        message.append(separator).append(pid_word).append(std::to_string(holder.pid));
+        message.append(separator).append(std::to_string(holder.pid));
         if (!holder.process.empty()) message.append(" (").append(holder.process).append(")");
         separator = ", ";
-        pid_word = "";
     }
     if (others_wait != 0) {
         message.append("; ").append(std::to_string(others_wait)).append(others_wait == 1 ? " other waits" : " others wait");

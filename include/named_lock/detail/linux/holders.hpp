@@ -93,15 +93,23 @@ inline std::string process_name(std::int64_t pid, const look_time& time) {
     return printable(name);  // any process may call itself what it likes
 }
 
+/// Who is at a lock.
+struct lock_party {
+    std::vector<lock_holder> holders;
+    std::vector<lock_waiter> waiters;
+    bool may_hide_holders = false;  // there may be some that cannot be seen from here
+};
+
 class holder_search {
   public:
     holder_search(const proc_file& file, lock_method method, const look_time& time)
         : file_{file}, method_{method}, time_{time} {}
 
     /// `table` is /proc/locks, or nothing where there is none.
-    std::vector<lock_holder> run(const std::optional<std::string>& table) {
-        if (!ask_table(table)) ask_processes();
-        return std::move(holders_);
+    lock_party run(const std::optional<std::string>& table) {
+        const bool tells_all = ask_table(table);
+        if (!tells_all) ask_processes();
+        return {std::move(holders_), {}, !tells_all};
     }
 
   private:
@@ -218,21 +226,15 @@ inline std::vector<lock_waiter> waiters_in(std::string_view table, const proc_fi
     return waiters;
 }
 
-/// Who is at a lock.
-struct lock_party {
-    std::vector<lock_holder> holders;
-    std::vector<lock_waiter> waiters;
-};
-
 inline lock_party party_at(const std::filesystem::path& path, lock_method method) {
     constexpr std::chrono::milliseconds longest{5};
-    if (!is_own_proc()) return {};
+    if (!is_own_proc()) return {{}, {}, true};
     // By itself, because the first read in a while sleeps until the kernel has stopped all file locks: some 10 ms.
     const auto table = read_proc("/proc/locks", look_time{longest});
     const look_time time{longest};
     const auto file = proc_file::at(path, time);
     if (!file) return {};
-    lock_party party{holder_search{*file, method, time}.run(table), {}};
+    lock_party party = holder_search{*file, method, time}.run(table);
     const bool has_line = table && method == lock_method::flock && file->has_name_of_its_own();
     if (has_line) party.waiters = waiters_in(*table, *file, time);
     return party;

@@ -13,6 +13,7 @@ namespace nlock::detail {
 struct lock_party {
     std::vector<lock_holder> holders;
     std::vector<lock_waiter> waiters;
+    bool may_hide_holders = false;
 };
 
 inline lock_party party_at(const std::filesystem::path&, lock_method) { return {}; }
