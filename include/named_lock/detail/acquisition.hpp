@@ -373,6 +373,7 @@ class acquisition {
 
     /// A turn; a rest; or news, where the system has no descriptor left to hear of them.
     void wait_for_wakeup(mutex_lock& lock, const pause& until) {
+        const cancellation_shield shield;
         constexpr std::chrono::hours piece{1};  // some systems cannot express the end of all time
         self_->wakeup.wait_for(lock, until.end.limit(piece));
         if (until.what == pause::rest) is_due_ = in_doubt_ = true;

@@ -14,6 +14,7 @@
 //   has_line(file, method)                       whether waiters of other processes stand in a line for it, see below
 //   party_at(path, method)                       who holds it and who waits, as far as that can be told
 //   release_watch                                wakes a waiter when the file is closed, moved or deleted, see below
+//   cancellation_shield                          an object that keeps pthread_cancel() off its thread
 //   absolute_path(path, error)                   as the working directory makes it
 //   canonical_directory(path, error)             the one name of an absolute path, as far as it exists
 //   append_utf8(path, name)                      to a native path, a name in UTF-8

@@ -59,6 +59,7 @@ class release_watch {
     void unwatch() noexcept { file_.close(); }  // which ends its events too
 
     watch_event wait(std::chrono::nanoseconds longest) noexcept {
+        const cancellation_shield shield;
         const taken events = take(longest);
         return !events.any ? watch_event::none : events.moved ? watch_event::moved : watch_event::hint;
     }

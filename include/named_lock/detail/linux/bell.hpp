@@ -91,6 +91,7 @@ class bell {
     /// By another thread of this process.
     void ring() const noexcept {
         if (!is_ours()) return;
+        const cancellation_shield shield;
         const std::uint64_t once = 1;
         if (address_ == no_address) {
             [[maybe_unused]] const auto size = ::write(fd_.get(), &once, sizeof once);
@@ -102,6 +103,7 @@ class bell {
 
     /// Takes what has come; what a flood of strangers leaves will ring once more.
     void silence() const noexcept {
+        const cancellation_shield shield;
         std::uint64_t taken;
         if (address_ == no_address) {
             [[maybe_unused]] const auto size = ::read(fd_.get(), &taken, sizeof taken);
@@ -152,6 +154,7 @@ class voice {
     }
 
     bool send(bell_address address) const noexcept {
+        const cancellation_shield shield;
         const socket_name name{address};
         const char anything = 0;
         return ::sendto(socket_.get(), &anything, 1, MSG_DONTWAIT | MSG_NOSIGNAL, name.get(), name.size()) == 1;

@@ -84,6 +84,7 @@ class look_time {
 inline std::optional<std::string> read_proc(const std::string& path, const look_time& time) {
     const descriptor file = descriptor::from([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
     if (!file) return std::nullopt;
+    const cancellation_shield shield;
     std::string text;
     std::array<char, 4096> part;
     ssize_t size = 0;

@@ -79,6 +79,7 @@ class file_events {
 
     /// For all; `self` needs no bell.
     void take(listener& self) noexcept {
+        const cancellation_shield shield;
         const std::scoped_lock lock{mutex_};
         self_ = &self;
         if (!events_.is_ours()) return lose_all();
@@ -175,6 +176,7 @@ class release_watch {
     }
 
     watch_event wait(std::chrono::nanoseconds longest) noexcept {
+        const cancellation_shield shield;
         const deadline end{longest};
         for (;;) {
             // Two, also where one does not exist (man 2 poll): a wait with one is somebody else's.

@@ -34,6 +34,24 @@
 
 namespace nlock::detail {
 
+/// While there is one, pthread_cancel() of its thread waits: unwinding would end the process where nothing may throw, and
+/// musl and macOS unwind nothing at all. Around every call of this library that is a cancellation point (man 7 pthreads).
+class cancellation_shield {
+  public:
+#if defined(PTHREAD_CANCEL_DISABLE)  // Android has none
+    cancellation_shield() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+    ~cancellation_shield() { ::pthread_setcancelstate(before_, &before_); }
+#else
+    cancellation_shield() noexcept {}
+    ~cancellation_shield() {}
+#endif
+    cancellation_shield(const cancellation_shield&) = delete;
+    cancellation_shield& operator=(const cancellation_shield&) = delete;
+
+  private:
+    [[maybe_unused]] int before_ = 0;
+};
+
 /// What tells a thread whether fork() may have run between two moments. Opening a file and writing it down in the table
 /// are two steps, and a fork in between would give the child a descriptor that it does not know of.
 ///
@@ -65,6 +83,7 @@ class fork_observer {
 
     // Around fork().
     void before() noexcept {
+        const cancellation_shield shield;
         this_thread_forks() = true;
         under_way_.fetch_add(1);
         for (int i = 0; i < patience_for_opening && opening_.load() != 0; ++i) sleep_a_moment();
@@ -255,6 +274,7 @@ class descriptor {
     template <class Open>
     static descriptor from(Open&& open) {
         constexpr int enough = 10;
+        const cancellation_shield shield;
         for (int attempt = 1;; ++attempt) {
             const auto before = process_forks.begin();
             descriptor result = written_down(above_standard_streams(open()));
@@ -267,6 +287,7 @@ class descriptor {
     /// The same for what can be called only once, and is not locked: should a child keep a copy, it does no harm.
     template <class Open>
     static descriptor from_once(Open&& open) {
+        const cancellation_shield shield;
         const auto before = process_forks.begin();
         descriptor result = written_down(above_standard_streams(open()));
         (void)process_forks.end(before);
@@ -307,6 +328,7 @@ class descriptor {
     NAMED_LOCK_OUT_OF_LINE void close_open() noexcept {
         const int fd = std::exchange(fd_, -1);
         if (generation_ != fork_generation()) return;
+        const cancellation_shield shield;
         const int saved_errno = errno;
         // fork() copies the descriptors before it copies the memory: the child could have the one and not the other.
         const auto before = process_forks.begin();

@@ -36,6 +36,9 @@ namespace nlock::detail {
 
 constexpr std::uint32_t fork_generation() noexcept { return 0; }
 inline void install_fork_handlers(void (*)()) noexcept {}
+struct cancellation_shield {
+    ~cancellation_shield() {}  // or it would be an unused variable
+};
 
 /// An open lock file; or one that another program keeps out of everybody's reach for the moment, because it deletes it
 /// or has opened it for itself alone. That is contention, too, and each attempt at the lock tries to open it first.
