@@ -963,6 +963,49 @@ TEST_CASE("a reader gives way to a writer for as long as its courtesy says") {
     CHECK(writer.read_line() == "ok");
 }
 
+TEST_CASE("a reader that tries again and again lets a writer in that waits, where the lock is free as well") {
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir)};
+    bool has_given_way = false;
+    for (int i = 0; i < 100 && !has_given_way; ++i) {  // what comes too late for it, on a busy machine, does not
+        auto reads = lock.acquire_shared();
+        worker writer{dir};
+        let_stand_in_line(writer);
+        REQUIRE(becomes_true([&] { return lock.waiters().at(0).waited > 2ms; }));
+        stop(writer);  // or it might have the lock first
+        reads.release();
+        has_given_way = !lock.try_acquire_shared();
+        CHECK(lock.try_acquire_shared());  // once: it may not come
+        writer.kill(SIGCONT);
+        CHECK(writer.read_line() == "ok");
+    }
+    CHECK(has_given_way);
+}
+
+TEST_CASE("a single attempt of a reader goes past a writer of its process only before its turn, or without courtesy") {
+    using namespace nlock::detail;
+    nlock::detail::lock_state state{"x", "/x.lock"};
+    const nlock::lock_options options;
+    const auto asked = [&](lock_kind kind, std::chrono::nanoseconds timeout) {
+        return request{kind, given_up_by::guard, timeout, options, no_thread, nullptr, false};
+    };
+    const request reads = asked(lock_kind::shared, 0ns);
+    const request writes = asked(lock_kind::exclusive, 0ns);
+    const request waits = asked(lock_kind::exclusive, nlock::forever);
+    CHECK(state.may_overtake(reads, true));
+    waiter front{waits, std::chrono::steady_clock::now() - 1h};
+    state.enqueue(front);
+    CHECK_FALSE(state.may_overtake(reads, true));
+    CHECK(state.may_overtake(reads, false));
+    CHECK(state.may_overtake(writes, false));
+    CHECK_FALSE(state.may_overtake(waits, false));
+    state.leave_queue(front);
+    waiter just_now{waits, std::chrono::steady_clock::now() + 1h};
+    state.enqueue(just_now);
+    CHECK(state.may_overtake(reads, true));
+    CHECK(state.may_overtake(waits, false));
+}
+
 TEST_CASE("a stopped writer costs readers nothing where nobody holds the lock") {
     temp_dir dir;
     worker holder{dir};

@@ -108,9 +108,7 @@ class acquisition {
         if (ticket_ != 0) return end(outcome::acquired);
         since_ = clock::now();
         if (!request_.is_immediate()) deadline_ = deadline{since_, request_.timeout};
-        // A single attempt has no later chance.
-        const bool attempts = request_.is_immediate() || state_.may_overtake();
-        if (attempts && attempt(lock)) return end(outcome::acquired);
+        if (state_.may_overtake(request_, gives_way_) && attempt(lock)) return end(outcome::acquired);
         if (request_.is_immediate()) return end(outcome::timed_out);
         if (request_.options.on_wait && !request_.has_told) {
             if (file_.is_open()) leave_file(lock);
@@ -252,8 +250,9 @@ class acquisition {
         if (!state_.is_free() && !in_doubt_) return false;
         tries = tries && state_.is_free();
         if (!tries && !file_.is_open()) return false;
-        // Who stands in line already, or has no later chance, gives way to nobody.
-        const bool may_give_way = !request_.is_immediate() && !has_attempted_ && !is_in_line_ && !is_last_;
+        // Who stands in line already, or has no later chance, gives way to nobody; but a reader to writers.
+        const bool has_chance = !request_.is_immediate() || gives_way_;
+        const bool may_give_way = has_chance && !has_attempted_ && !is_in_line_ && !is_last_;
         const bool gives_way = may_give_way && state_.takes_gives_way();
         has_attempted_ = true;
         is_due_ = false;
@@ -285,7 +284,7 @@ class acquisition {
         for (int i = 0; i < enough; ++i) {
             if (file_.is_open() && !file_.is_intact()) leave_moved_file();
             open_file();
-            if (gives_way && file_.look_at_line().shows_waiter()) {
+            if (gives_way && shows_whom_to_let_go()) {
                 has_given_way_ = true;
                 quick_tries_left_ = 0;
                 return false;
@@ -299,6 +298,11 @@ class acquisition {
             tries = true;
         }
         return false;
+    }
+
+    [[nodiscard]] bool shows_whom_to_let_go() const noexcept {
+        if (request_.is_immediate()) return file_.writer_came_before(in_microseconds(since_));
+        return file_.look_at_line().shows_waiter();
     }
 
     bool try_lock() {

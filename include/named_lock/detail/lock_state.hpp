@@ -193,13 +193,19 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     /// Whom this process could not call, cannot call it: as in two network namespaces.
     [[nodiscard]] bool is_out_of_reach() const noexcept { return is_out_of_reach_; }
 
-    /// Whether the next acquisition of this process lets others go first who stand in line. Asked once.
-    [[nodiscard]] bool takes_gives_way() noexcept { return std::exchange(gives_way_, false); }
+    /// Whether the next acquisition of this process lets others go first who stand in line. Asked once; and not for long:
+    /// who was called and has not come by then is stopped.
+    [[nodiscard]] bool takes_gives_way() noexcept {
+        const auto end = std::exchange(gives_way_until_, {});
+        return end != std::chrono::steady_clock::time_point{} && std::chrono::steady_clock::now() < end;
+    }
 
     /// A thread that comes now may be faster than one that has to be woken first, which keeps short critical sections
-    /// busy. But none waits for longer than this behind newcomers when its turn has come.
-    [[nodiscard]] bool may_overtake() const noexcept {
-        return first_ == nullptr || std::chrono::steady_clock::now() - turn_since_ < patience;
+    /// busy. But none waits for longer than this behind newcomers when its turn has come; but for single attempts, which
+    /// have no later chance, and of these a reader's that gives way to a writer does not go on for ever either.
+    [[nodiscard]] bool may_overtake(const request& r, bool gives_way) noexcept {
+        if (first_ == nullptr || std::chrono::steady_clock::now() - turn_since_ < patience) return true;
+        return r.is_immediate() && !(gives_way && has_writer_before(nullptr));
     }
 
     [[nodiscard]] bool is_front(const waiter& w) const noexcept { return first_ == &w; }
@@ -233,7 +239,8 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
 
     /// Calls the next in line to a file that was given up.
     NAMED_LOCK_OUT_OF_LINE void call(const line_view& next, lock_file& given_up, bool may_give_way) noexcept {
-        const auto now = in_microseconds(std::chrono::steady_clock::now());
+        const auto time = std::chrono::steady_clock::now();
+        const auto now = in_microseconds(time);
         mutex_lock lock = enter();
         if (line_memory_ == nullptr) line_memory_.reset(new (std::nothrow) line_memory);
         line_memory memory = line_memory_ != nullptr ? *line_memory_ : line_memory{};
@@ -241,7 +248,7 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         const auto answer = given_up.call(next, memory, now);
         relock(lock);
         if (line_memory_ != nullptr) *line_memory_ = memory;
-        gives_way_ = may_give_way && now - answer.since > patience;
+        if (may_give_way && now - answer.since > patience) gives_way_until_ = time + line_memory::slow;
         is_out_of_reach_ = !answer.is_told;
     }
 
@@ -379,7 +386,7 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     lock_file idle_file_;       // neither locked nor in line
     bool keeps_file_ = false;   // idle_file_ counts among those of the process
     std::unique_ptr<line_memory> line_memory_;  // once somebody has stood in line
-    bool gives_way_ = false;
+    std::chrono::steady_clock::time_point gives_way_until_;
     bool is_out_of_reach_ = false;
     ticket last_ticket_ = 0;
     waiter* first_ = nullptr;

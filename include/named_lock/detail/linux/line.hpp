@@ -127,6 +127,9 @@ inline bool call_first(const file_handle& file, lock_kind at_most) noexcept {
 /// Whom a process has called to one file, so that it notices who does not come.
 class line_memory {
   public:
+    /// How long who is called may take to come.
+    static constexpr std::chrono::microseconds slow{5000};
+
     struct answer {
         bool is_told;                     // false: whoever watches the file must hear that it is closed
         std::chrono::microseconds since;  // when the one came who will be next; now: unknown
@@ -154,7 +157,6 @@ class line_memory {
   private:
     /// How many stopped processes at the head of the line cost the others nothing.
     static constexpr std::size_t most_slow = 3;
-    static constexpr std::chrono::microseconds slow{5000};
 
     struct called {
         line_place place{};
