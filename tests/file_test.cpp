@@ -10,6 +10,7 @@
 #endif
 #if defined(__linux__)
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 #endif
 #if defined(__APPLE__)  // which has older names
@@ -20,9 +21,11 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <stdexcept>
@@ -36,9 +39,13 @@
 #include "support/others.hpp"
 #include "support/platform.hpp"
 #include "support/proc.hpp"
+#include "support/safety_net.hpp"
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 #include "support/worker.hpp"
+#if !defined(_WIN32)
+#include "support/child.hpp"
+#endif
 
 namespace {
 
@@ -322,6 +329,175 @@ TEST_CASE("the option permissions sets no other bits than those of reading, writ
     const auto guard = named_lock{"x", options}.acquire();
     CHECK(mode_of(dir.path() / "x.lock") == 0700);
 }
+
+#if defined(__linux__)
+/// Where a lock file gets its mode, and where its name: the file system has files without a name, or it has not, or
+/// no hard links either.
+enum class creation { nameless, temporary, in_place };
+
+/// For a scope: on such a file system, with a look whenever the file is about to get something.
+class observed_creation {
+  public:
+    observed_creation(creation how, std::function<void()> look) {
+        before_fchmod = [look] { return look(), 0; };
+        before_linkat = [how, look](int flags) {
+            if (how == creation::in_place) return EPERM;
+            if (how == creation::temporary && flags == AT_SYMLINK_FOLLOW) return ENOENT;  // there is no /proc
+            return look(), 0;
+        };
+    }
+    observed_creation(const observed_creation&) = delete;
+    observed_creation& operator=(const observed_creation&) = delete;
+    ~observed_creation() {
+        before_fchmod = nullptr;
+        before_linkat = nullptr;
+    }
+};
+
+nlock::lock_options shared_by_all(const fs::path& dir) {
+    auto options = options_in(dir);
+    options.permissions = fs::perms{0666};
+    return options;
+}
+
+TEST_CASE("a lock file appears at its path with its mode") {
+    const auto how = GENERATE(creation::nameless, creation::temporary);
+    temp_dir dir;
+    const changed_umask changed{077};
+    named_lock lock{"x", shared_by_all(dir.path())};
+    int looks = 0;
+    bool was_there = false;
+    {
+        const observed_creation observed{how, [&] {
+                                             ++looks;
+                                             was_there = was_there || fs::exists(lock.path());
+                                         }};
+        CHECK(lock.try_acquire());
+    }
+    CHECK(looks >= 2);
+    CHECK_FALSE(was_there);
+    CHECK(mode_of(lock.path()) == 0666);
+    CHECK(count_entries(dir.path()) == 1);
+}
+
+TEST_CASE("a creator that is killed at any moment shuts nobody out") {
+    const auto how = GENERATE(creation::nameless, creation::temporary);
+    const int moment = GENERATE(1, 2, 3);  // after the last one the file is there
+    CAPTURE(moment);
+    temp_dir dir;
+    fs::permissions(dir.path(), fs::perms{0777});
+    const changed_umask changed{077};
+    named_lock lock{"x", shared_by_all(dir.path())};
+    {
+        child creator{[&](child& self) -> std::string {
+            int looks = 0;
+            const observed_creation observed{how, [&] {
+                                                 if (++looks < moment) return;
+                                                 self.say("there");
+                                                 self.wait_for_parent();
+                                             }};
+            const auto guard = lock.try_acquire();
+            self.say("has it");
+            self.wait_for_parent();
+            return "";
+        }};
+        const std::string said = creator.read_line();
+        CHECK((said == "there" || said == "has it"));
+        CHECK(fs::exists(lock.path()) == (said == "has it"));
+    }
+    CHECK(in_child([&]() -> std::string {
+              constexpr uid_t nobody = 65534;
+              if (::geteuid() == 0 && ::setuid(nobody) != 0) return "cannot be somebody else";
+              return lock.try_acquire() ? "" : "held";
+          }) == "");
+    CHECK(mode_of(lock.path()) == 0666);
+    CHECK(fs::exists(lock.path()));
+    if (how == creation::nameless) CHECK(count_entries(dir.path()) == 1);
+    for (const auto& entry : fs::directory_iterator{dir.path()}) {
+        CHECK((entry.path() == lock.path() || entry.path().extension() != ".lock"));
+    }
+}
+
+TEST_CASE("a lock file is created with its mode where there are no hard links") {
+    temp_dir dir;
+    const changed_umask changed{077};
+    const observed_creation observed{creation::in_place, [] {}};
+    named_lock lock{"x", shared_by_all(dir.path())};
+    CHECK(lock.try_acquire());
+    CHECK(mode_of(lock.path()) == 0666);
+    CHECK(count_entries(dir.path()) == 1);
+}
+
+TEST_CASE("a lock file that somebody else creates meanwhile is used, and keeps its mode") {
+    const auto how = GENERATE(creation::nameless, creation::temporary);
+    temp_dir dir;
+    const auto file = dir.path() / "x.lock";
+    const observed_creation observed{how, [&] {
+                                         if (fs::exists(file)) return;
+                                         write_file(file, "theirs");
+                                         fs::permissions(file, fs::perms{0604});
+                                     }};
+    const auto guard = named_lock{"x", shared_by_all(dir.path())}.try_acquire();
+    CHECK(guard);
+    CHECK(is_held(file));
+    CHECK(mode_of(file) == 0604);
+    CHECK(content_of(file) == "theirs");
+    CHECK(count_entries(dir.path()) == 1);
+}
+
+/// What new files in the directory get: rw for their owner, rwx for user 12345 and for the group, nothing for others.
+bool set_default_acl(const fs::path& dir) {
+    struct entry {
+        std::uint16_t tag;
+        std::uint16_t allowed;
+        std::uint32_t id;
+    };
+    constexpr std::uint32_t nobody = 0xFFFFFFFF;
+    const struct {
+        std::uint32_t version;
+        entry entries[5];
+    } acl{2, {{0x01, 6, nobody}, {0x02, 7, 12345}, {0x04, 7, nobody}, {0x10, 7, nobody}, {0x20, 0, nobody}}};
+    return ::setxattr(dir.c_str(), "system.posix_acl_default", &acl, sizeof acl, 0) == 0;
+}
+
+void check_modes_in(const fs::path& dir) {
+    const changed_umask changed{077};
+    for (const auto how : {creation::nameless, creation::temporary, creation::in_place}) {
+        for (const unsigned mode : {0600U, 0660U, 0644U}) {
+            CAPTURE(how == creation::nameless, how == creation::temporary, mode);
+            auto options = options_in(dir);
+            options.permissions = static_cast<fs::perms>(mode);
+            const observed_creation observed{how, [] {}};
+            named_lock lock{"x", options};
+            CHECK(lock.try_acquire());
+            CHECK(mode_of(lock.path()) == mode);
+            CHECK(status_of_file(lock.path()).st_gid == status_of_file(dir).st_gid);
+            fs::remove(lock.path());
+            CHECK(fs::is_empty(dir));
+        }
+    }
+}
+
+TEST_CASE("the option permissions is the mode in a directory that has a default ACL") {
+    temp_dir dir;
+    if (!set_default_acl(dir.path())) SKIP_TEST("this file system has no ACLs");
+    check_modes_in(dir.path());
+}
+
+TEST_CASE("the option permissions is the mode in a sticky directory") {
+    temp_dir dir;
+    fs::permissions(dir.path(), fs::perms{01777});
+    check_modes_in(dir.path());
+}
+
+TEST_CASE("the option permissions is the mode in a directory that gives its group to its files") {
+    temp_dir dir;
+    constexpr gid_t group = 12345;
+    if (::chown(dir.path().c_str(), static_cast<uid_t>(-1), group) != 0) SKIP_TEST("it takes the superuser");
+    fs::permissions(dir.path(), fs::perms{02777});
+    check_modes_in(dir.path());
+}
+#endif
 
 TEST_CASE("the umask of the process is left alone") {
     temp_dir dir;

@@ -12,9 +12,11 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <ctime>
@@ -60,5 +62,15 @@ extern "C" int flock(int file, int operation) NAMED_LOCK_TEST_NOTHROW {
 extern "C" int bind(int socket, const sockaddr* name, socklen_t size) NAMED_LOCK_TEST_NOTHROW {
     if (nlock_test::instead_of_bind) return nlock_test::instead_of_bind(socket);
     return static_cast<int>(::syscall(SYS_bind, socket, name, size));
+}
+
+extern "C" int linkat(int from_dir, const char* from, int to_dir, const char* to, int how) NAMED_LOCK_TEST_NOTHROW {
+    errno = nlock_test::before_linkat ? nlock_test::before_linkat(how) : 0;
+    return errno != 0 ? -1 : static_cast<int>(::syscall(SYS_linkat, from_dir, from, to_dir, to, how));
+}
+
+extern "C" int fchmod(int file, mode_t mode) NAMED_LOCK_TEST_NOTHROW {
+    errno = nlock_test::before_fchmod ? nlock_test::before_fchmod() : 0;
+    return errno != 0 ? -1 : static_cast<int>(::syscall(SYS_fchmod, file, mode));
 }
 #endif

@@ -28,6 +28,10 @@ inline thread_local std::function<void()> before_sleeping;
 inline thread_local std::function<int(int file, int operation)> instead_of_flock;
 inline thread_local std::function<int(int socket)> instead_of_bind;
 
+/// What the calling thread does before linkat(2) and fchmod(2), while that is set: 0, or what they fail with.
+inline thread_local std::function<int(int how)> before_linkat;
+inline thread_local std::function<int()> before_fchmod;
+
 /// For releases of this library, each of which is reported when the lock is free.
 inline constexpr std::chrono::nanoseconds whole_net{0};
 

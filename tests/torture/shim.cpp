@@ -116,6 +116,8 @@ SHIM(recv, ssize_t, -1, recv, (int fd, void* data, std::size_t size, int flags),
 SHIM(nanosleep, int, -1, nanosleep, (const void* pause, void* rest), (pause, rest))
 SHIM(mkdir, int, -1, mkdir, (const char* path, mode_t mode), (path, mode))
 SHIM(fchmod, int, -1, fchmod, (int fd, mode_t mode), (fd, mode))
+SHIM(linkat, int, -1, linkat, (int from_dir, const char* from, int to_dir, const char* to, int how),
+     (from_dir, from, to_dir, to, how))
 SHIM(inotify_init1, int, -1, inotify_init1, (int flags), (flags))
 SHIM(inotify_rm_watch, int, -1, inotify_rm_watch, (int fd, int watch), (fd, watch))
 SHIM(ppoll, int, -1, ppoll, (void* fds, unsigned long count, const void* timeout, const void* mask),

@@ -31,6 +31,7 @@ enum class call {
     close,
     mkdir,
     fchmod,
+    linkat,
     inotify_init1,
     inotify_add_watch,
     inotify_rm_watch,
@@ -71,6 +72,7 @@ inline const char* name_of(call c) {
                                                "close",
                                                "mkdir",
                                                "fchmod",
+                                               "linkat",
                                                "inotify_init1",
                                                "inotify_add_watch",
                                                "inotify_rm_watch",
@@ -128,6 +130,8 @@ inline std::vector<int> errors_of(call c) {
                 ENOENT, ENOMEM, ENOSPC, ENOTDIR, EPERM, EROFS,  EIO};
     case call::fchmod:
         return {EACCES, EIO, EPERM, EROFS, ENOMEM};
+    case call::linkat:
+        return {EACCES, EDQUOT, EEXIST, EIO, EMLINK, ENOENT, ENOMEM, ENOSPC, ENOTDIR, EPERM, EROFS, EXDEV};
     case call::inotify_init1:
         return {EINVAL, EMFILE, ENFILE, ENOMEM, ENOSYS};
     case call::inotify_add_watch:

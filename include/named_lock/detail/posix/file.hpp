@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -32,6 +33,12 @@ inline constexpr int ofd_getlk = F_OFD_GETLK;
 inline constexpr bool has_ofd_locks = false;
 inline constexpr int ofd_setlk = -1;
 inline constexpr int ofd_getlk = -1;
+#endif
+
+#if defined(O_TMPFILE)
+inline constexpr int nameless = O_TMPFILE;
+#else
+inline constexpr int nameless = O_DIRECTORY;  // which opens nothing for writing
 #endif
 
 /// An open lock file, and which one it is, whatever path leads to it.
@@ -104,14 +111,80 @@ inline descriptor open_existing(const std::filesystem::path& path) {
     return file;
 }
 
-/// Creates a file that does not exist, open for nobody but its creator until it has its mode. False: errno says why not.
-inline bool create_with(const std::filesystem::path& path, mode_t mode) {
-    // Only its creator may give a file its mode, so the creator must know that it is. Until then the umask makes the
-    // mode narrower, never wider.
-    const auto create = [&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | how_to_open, mode); };
-    const descriptor file = descriptor::from_once([&] { return uninterrupted(create); });
+/// A new file, which nobody else has open. Empty: errno says why not.
+inline descriptor create_new(const std::filesystem::path& path, int how, mode_t mode) {
+    const auto open = [&] { return ::open(path.c_str(), O_RDWR | how | how_to_open, mode); };
+    return descriptor::from_once([&] { return uninterrupted(open); });
+}
+
+/// A file in a directory under a name that is no lock's; removed at the end. Empty: errno says why not.
+class temporary_file {
+  public:
+    temporary_file(const std::filesystem::path& directory, const std::string& purpose, mode_t mode = 0600) {
+        constexpr int enough = 100;
+        const auto seed = std::chrono::system_clock::now().time_since_epoch().count();
+        for (int i = 0; i < enough; ++i) {
+            path_ = directory / (".named_lock-" + purpose + '-' + std::to_string(seed) + '-' +
+                                 std::to_string(::getpid()) + '-' + std::to_string(i));
+            file_ = create_new(path_, O_CREAT | O_EXCL, mode);
+            if (file_ || errno != EEXIST) return;
+        }
+    }
+    temporary_file(const temporary_file&) = delete;
+    temporary_file& operator=(const temporary_file&) = delete;
+    ~temporary_file() {
+        if (!file_) return;
+        const int saved_errno = errno;
+        file_.close();  // first: NFS would keep a file that is open, under another name
+        ::unlink(path_.c_str());
+        errno = saved_errno;
+    }
+
+    explicit operator bool() const noexcept { return static_cast<bool>(file_); }
+    [[nodiscard]] const descriptor& fd() const noexcept { return file_; }
+    [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+  private:
+    std::filesystem::path path_;
+    descriptor file_;
+};
+
+/// False: there is no file.
+inline bool set_mode(const descriptor& file, mode_t mode, const std::filesystem::path& path) {
     if (file && ::fchmod(file.get(), mode) != 0) fail(errno, "change the permissions of", path);
     return static_cast<bool>(file);
+}
+
+inline bool link_file(const std::string& name, int how, const std::filesystem::path& path) {
+    return uninterrupted([&] { return ::linkat(AT_FDCWD, name.c_str(), AT_FDCWD, path.c_str(), how); }) == 0;
+}
+
+/// From a file without a name, so that a kill leaves nothing: where the file system has such files, and /proc is there.
+inline bool create_nameless(const std::filesystem::path& path, mode_t mode) {
+    const descriptor file = create_new(path.parent_path(), nameless, mode);
+    return set_mode(file, mode, path) &&
+           link_file("/proc/self/fd/" + std::to_string(file.get()), AT_SYMLINK_FOLLOW, path);
+}
+
+inline bool create_temporary(const std::filesystem::path& path, mode_t mode) {
+    const temporary_file file{path.parent_path(), "new", mode};
+    return set_mode(file.fd(), mode, path) && link_file(file.path().native(), 0, path);
+}
+
+/// In two steps, where there are no hard links: vfat, some FUSE programs, Android's apps.
+inline bool create_in_place(const std::filesystem::path& path, mode_t mode) {
+    return set_mode(create_new(path, O_CREAT | O_EXCL, mode), mode, path);
+}
+
+/// Creates a file that does not exist. It appears with its mode, in one step: nobody else could open one that has only
+/// what the umask and the directory's default ACL leave, and if its creator were killed, nobody ever could. False: errno
+/// says why not.
+inline bool create_with(const std::filesystem::path& path, mode_t mode) {
+    for (const auto create : {create_nameless, create_temporary, create_in_place}) {
+        if (create(path, mode)) return true;
+        if (errno == EEXIST) return false;
+    }
+    return false;
 }
 
 inline descriptor create_file(const std::filesystem::path& path, std::optional<std::filesystem::perms> permissions) {

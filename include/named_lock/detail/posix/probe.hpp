@@ -4,7 +4,6 @@
 // The trials of probe.hpp on POSIX.
 #pragma once
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -18,7 +17,6 @@
 #endif
 
 #include <cerrno>
-#include <chrono>
 #include <filesystem>
 #include <new>
 #include <string>
@@ -136,48 +134,31 @@ inline pid_t fork_without_signals() noexcept {
     return pid;
 }
 
-/// A file in the directory to try locks with, removed at the end.
+/// A file in the directory to try locks with.
 class trial_file {
   public:
-    explicit trial_file(const std::filesystem::path& directory) : directory_{directory} {
-        constexpr int enough = 100;
-        const auto seed = std::chrono::system_clock::now().time_since_epoch().count();
-        for (int i = 0;; ++i) {
-            path_ = directory / (".named_lock-probe-" + std::to_string(seed) + '-' + std::to_string(::getpid()) + '-' +
-                                 std::to_string(i));
-            file_ = descriptor::from_once([&] {
-                return uninterrupted(
-                    [&] { return ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | how_to_open, 0600); });
-            });
-            if (file_) return;
-            if (errno != EEXIST || i == enough) fail(errno, "probe", directory_);
-        }
-    }
-    trial_file(const trial_file&) = delete;
-    trial_file& operator=(const trial_file&) = delete;
-    ~trial_file() {
-        file_.close();  // first: NFS would keep a file that is open, under another name
-        ::unlink(path_.c_str());
+    explicit trial_file(const std::filesystem::path& directory) : directory_{directory}, file_{directory, "probe"} {
+        if (!file_) fail(errno, "probe", directory_);
     }
 
-    [[nodiscard]] auto volume(lock_method method) const { return volume_of(file_, method); }
+    [[nodiscard]] auto volume(lock_method method) const { return volume_of(file_.fd(), method); }
 
     /// What `work` returns, done while a lock is held.
     template <class Work>
     [[nodiscard]] auto while_locked(lock_kind kind, lock_method method, Work work) const {
-        trial_descriptor file{path_, method};
+        trial_descriptor file{file_.path(), method};
         if (const int error = file.attempt(kind)) fail(error, "lock", directory_);
         return work();
     }
 
-    [[nodiscard]] grants ask(lock_method method) const { return checked(ask_for_locks(path_, method)); }
+    [[nodiscard]] grants ask(lock_method method) const { return checked(ask_for_locks(file_.path(), method)); }
 
     [[nodiscard]] grants ask_in_child(lock_method method) const {
         answer_of_child answer;
         const pid_t pid = fork_without_signals();
         if (pid < 0) fail(errno, "probe", directory_);
         if (pid == 0) {
-            answer.give(ask_for_locks(path_, method));
+            answer.give(ask_for_locks(file_.path(), method));
             ::_exit(0);
         }
         // ECHILD, if somebody else reaps the children, comes only when the child has ended (man 2 wait).
@@ -195,8 +176,7 @@ class trial_file {
     }
 
     std::filesystem::path directory_;
-    std::filesystem::path path_;
-    descriptor file_;
+    temporary_file file_;
 };
 
 }  // namespace nlock::detail
