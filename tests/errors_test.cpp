@@ -290,6 +290,54 @@ TEST_CASE("symlinks in a circle in the place of the locks directory are an error
     check_each_way_fails(named_lock{"x", options_in(dir.path() / "a")}, ELOOP);
 }
 
+// What the system does not find must not be found by leaving out "x/..", which may be another directory.
+
+TEST_CASE("a way over symlinks in a circle is an error, and no other directory is used") {
+    temp_dir dir;
+    fs::create_symlink("circle", dir.path() / "circle");
+    named_lock lock{"x", options_in(dir.path() / "circle" / ".." / "locks")};
+    const auto error = check_each_way_fails(lock, ELOOP);
+    CHECK_THAT(error.what(), Catch::Matchers::ContainsSubstring(text_of(ELOOP)));
+    CHECK_FALSE(fs::exists(dir.path() / "locks"));
+}
+
+TEST_CASE("a way over a file is an error, and no other directory is used") {
+    temp_dir dir;
+    write_file(dir.path() / "file", "content");
+    check_each_way_fails(named_lock{"x", options_in(dir.path() / "file" / ".." / "locks")}, ENOTDIR);
+    CHECK_FALSE(fs::exists(dir.path() / "locks"));
+}
+
+TEST_CASE("a way over a symlink that leads nowhere is an error, and no other directory is used") {
+    temp_dir dir;
+    fs::create_symlink("nowhere/at/all", dir.path() / "link");
+    named_lock lock{"x", options_in(dir.path() / "link" / ".." / "locks")};
+    check_each_way_fails(lock, EEXIST);
+    CHECK_FALSE(fs::exists(dir.path() / "locks"));
+    fs::create_directories(dir.path() / "nowhere" / "at" / "all");
+    const auto guard = lock.acquire();
+    CHECK(fs::exists(dir.path() / "nowhere" / "at" / "locks" / "x.lock"));
+}
+
+TEST_CASE("who may not search a directory on the way gets an error, and no other directory") {
+    temp_dir dir;
+    worker user = unprivileged_worker(dir);
+    const fs::path secret = dir.path() / "secret";
+    fs::create_directories(dir.path() / "deep" / "one" / "two");
+    fs::create_directory(secret);
+    fs::create_directory_symlink(dir.path() / "deep" / "one" / "two", secret / "way");
+    fs::permissions(dir.path() / "deep" / "one", fs::perms{0777});
+    const fs::path locks_dir = secret / "way" / ".." / "locks";
+    fs::permissions(secret, fs::perms{0});
+    user.tell("dir " + locks_dir.string());
+    CHECK(split(user.ask("try x"))[1] == std::to_string(EACCES));
+    fs::permissions(secret, fs::perms{0777});
+    CHECK(user.ask("try x") == "ok");
+    CHECK(fs::exists(dir.path() / "deep" / "one" / "locks" / "x.lock"));
+    CHECK_FALSE(fs::exists(dir.path() / "locks"));
+    CHECK_FALSE(fs::exists(secret / "locks"));
+}
+
 TEST_CASE("a locks directory whose name contains a NUL is an error, and no other directory is used") {
     temp_dir dir;
     const fs::path cut_off = dir.path() / "a";

@@ -232,6 +232,18 @@ TEST_CASE("equivalent spellings of the locks directory are one lock") {
     }
 }
 
+#if !defined(_WIN32)  // which leaves "x/.." out by itself
+TEST_CASE("the way to the locks directory may lead over a directory that is created with it") {
+    temp_dir dir;
+    named_lock lock{"x", dir.path() / "missing" / ".." / "locks"};
+    worker other{dir.path() / "locks"};
+    const auto guard = lock.acquire();
+    CHECK(is_held(dir.path() / "locks" / "x.lock"));
+    CHECK(other.ask("try x") == "busy");
+    CHECK(named_lock{"x", dir.path() / "missing" / ".." / "locks"}.path() == dir.path() / "locks" / "x.lock");
+}
+#endif
+
 TEST_CASE("two processes that spell the locks directory differently share its locks") {
     temp_dir dir;
     fs::create_directory(dir.path() / "real");

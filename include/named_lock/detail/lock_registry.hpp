@@ -160,8 +160,9 @@ class lock_registry {
                      static_cast<lock_state*>(nullptr));
     }
 
-    /// The one name of a directory: absolute, with its symlinks resolved as far as it exists. The last one that proved
-    /// to be its own is remembered, because asking the system costs a call for each component.
+    /// The one name of a directory: absolute, with its symlinks resolved as far as it exists. What cannot be resolved
+    /// stays as it is: a part that is not known may lead anywhere. The last one that proved to be its own is remembered,
+    /// because asking the system costs a call for each component.
     native_string resolve(const std::filesystem::path& locks_dir) {
         namespace fs = std::filesystem;
         if (is_known_resolved(locks_dir)) return locks_dir.native();
@@ -173,7 +174,7 @@ class lock_registry {
         if (error) throw lock_error{error, "resolve", locks_dir};
         if (is_known_resolved(absolute)) return absolute.native();
         const fs::path resolved = canonical_directory(absolute, error);
-        if (error) return absolute.lexically_normal().native();  // acquiring will say why it cannot be searched
+        if (error) return absolute.native();  // acquiring will say why it cannot be found, or make it
         if (resolved.native() == absolute.native() && fs::exists(resolved, error)) {
             const std::scoped_lock lock{mutex_};
             resolved_directory_ = resolved.native();

@@ -70,8 +70,17 @@ inline std::filesystem::path absolute_path(const std::filesystem::path& path, st
     return std::filesystem::absolute(path, error);
 }
 
+/// Not weakly_canonical(), which takes "x/.." out of a part that does not exist: x may become a symlink.
 inline std::filesystem::path canonical_directory(const std::filesystem::path& path, std::error_code& error) {
-    return std::filesystem::weakly_canonical(path, error);
+    std::filesystem::path missing;
+    for (std::filesystem::path existing = path;; existing = existing.parent_path()) {
+        const std::filesystem::path found = std::filesystem::canonical(existing, error);
+        if (!error) return missing.empty() ? found : (found / missing).lexically_normal();
+        const std::filesystem::path last = existing.filename();
+        const bool may_be_missing = error == std::errc::no_such_file_or_directory && existing.has_relative_path();
+        if (!may_be_missing || last == "..") return {};
+        missing = missing.empty() ? last : last / missing;
+    }
 }
 
 inline void append_utf8(std::filesystem::path::string_type& path, std::string_view name) { path.append(name); }
