@@ -30,10 +30,15 @@
 #include "support/child.hpp"
 #include "support/others.hpp"
 #include "support/proc.hpp"
+#include "support/safety_net.hpp"
 #include "support/temp_dir.hpp"
+#include "support/threads.hpp"
 #include "support/thrown.hpp"
 #include "support/worker.hpp"
 #if defined(__linux__)
+#include <csignal>
+#include <sys/file.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include "support/seccomp.hpp"
@@ -177,16 +182,19 @@ TEST_CASE("a symlink at the path of the lock file is not followed") {
     temp_dir dir;
     named_lock lock{"x", options_in(dir.path())};
     const fs::path target = dir.path() / "target";
+    const auto check_is_told = [&] {
+        CHECK(check_each_way_fails(lock, ELOOP).what() == "cannot open " + lock.path().string() + ": it is a symlink");
+    };
     SECTION("dangling") {
         fs::create_symlink(target, lock.path());
-        check_each_way_fails(lock, failure{ELOOP, "open", lock.path()});
+        check_is_told();
         CHECK_FALSE(fs::exists(target));
     }
     SECTION("to a file") {
         write_file(target, "content");
         fs::permissions(target, fs::perms{0604});
         fs::create_symlink(target, lock.path());
-        check_each_way_fails(lock, failure{ELOOP, "open", lock.path()});
+        check_is_told();
         CHECK(fs::file_size(target) == 7);
         CHECK(fs::status(target).permissions() == fs::perms{0604});
         CHECK(foreign_hold::is_possible(target, hold_kind::exclusive));
@@ -194,11 +202,11 @@ TEST_CASE("a symlink at the path of the lock file is not followed") {
     SECTION("to another lock file") {
         const auto held = named_lock{"target", dir.path()}.acquire();
         fs::create_symlink("target.lock", lock.path());
-        check_each_way_fails(lock, failure{ELOOP, "open", lock.path()});
+        check_is_told();
     }
     SECTION("to itself") {
         fs::create_symlink(lock.path(), lock.path());
-        check_each_way_fails(lock, failure{ELOOP, "open", lock.path()});
+        check_is_told();
     }
     fs::remove(lock.path());
     check_is_usable(lock);
@@ -547,7 +555,7 @@ TEST_CASE("a read-only file system is an error, unless the file is there") {
     CHECK(w.ask("acquire_shared -1 there") == "ok");
     w.tell("release");
     w.tell("method fcntl");
-    CHECK(w.ask("acquire -1 there") == failure{EACCES, "lock", dir.path() / "there.lock"}.answer());
+    CHECK(w.ask("acquire -1 there") == failure{EROFS, "lock", dir.path() / "there.lock"}.answer());
     w.tell("dir " + (dir.path() / "locks").string());
     check_fails(w, "x", {EROFS, "create the directory of", dir.path() / "locks" / "x.lock"});
 }
@@ -582,6 +590,117 @@ TEST_CASE("a file system that does not lock is an error, with each code that it 
     if (verdict == "cannot refuse") SKIP_TEST("no system call can be made to fail here");
     CHECK(verdict == "");
     CHECK(seen_by_others(lock, method) == seen::free);
+}
+
+// ---- file systems that number files in a way of their own ----
+
+/// For a scope: what fstat(2) answers.
+class changed_fstat {
+  public:
+    explicit changed_fstat(std::function<void(struct stat&)> change) { after_fstat = std::move(change); }
+    changed_fstat(const changed_fstat&) = delete;
+    changed_fstat& operator=(const changed_fstat&) = delete;
+    ~changed_fstat() { after_fstat = nullptr; }
+};
+
+TEST_CASE("a file that is never the one at its path, whoever looks, is an error") {
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir.path())};
+    const bool exists = GENERATE(false, true);
+    const bool changes = GENERATE(false, true);
+    CAPTURE(exists, changes);
+    if (exists) write_file(lock.path(), "content");
+    {
+        ino_t more = 1;
+        const changed_fstat numbered_anew{[&](struct stat& status) {
+            if (S_ISREG(status.st_mode)) status.st_ino += changes ? ++more : more;
+        }};
+        const auto error = check_each_way_fails(lock, ENOTSUP);
+        CHECK(error.path() == lock.path());
+        CHECK(error.what() ==
+              "cannot lock " + lock.path().string() + ": its file system does not tell files apart");
+    }
+    CHECK(count_entries(dir.path()) == 1);
+    check_is_usable(lock);
+}
+
+TEST_CASE("a file that is replaced at each attempt is contention, until the time-out") {
+    temp_dir dir;
+    nlock::lock_options options;
+    options.locks_dir = dir.path();
+    named_lock lock{"x", options};
+    long attempts = 0;
+    instead_of_flock = [&](int file, int operation) {
+        const auto next = dir.path() / "next";
+        if (operation != LOCK_UN) {
+            ++attempts;
+            write_file(next, "");
+            fs::rename(next, lock.path());
+        }
+        return static_cast<int>(::syscall(SYS_flock, file, operation));
+    };
+    CHECK_FALSE(lock.try_acquire());
+    CHECK(attempts > 10);
+    CHECK_THROWS_AS(lock.acquire(20ms), nlock::lock_timeout);
+    instead_of_flock = nullptr;
+    CHECK(count_entries(dir.path()) == 1);
+    CHECK(lock.try_acquire());
+}
+
+TEST_CASE("a file system that reports no links locks like others") {
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir.path())};
+    const changed_fstat no_links{[](struct stat& status) { status.st_nlink = 0; }};
+    check_is_usable(lock);
+}
+
+TEST_CASE("a lock that the system refuses with EACCES, as SMB does, is held by somebody else") {
+    temp_dir dir;
+    nlock::lock_options options;
+    options.locks_dir = dir.path();
+    named_lock lock{"x", options};
+    instead_of_flock = [](int file, int operation) {
+        const auto result = static_cast<int>(::syscall(SYS_flock, file, operation));
+        if (result != 0 && errno == EWOULDBLOCK) errno = EACCES;
+        return result;
+    };
+    {
+        const foreign_hold foreign{lock};
+        CHECK_FALSE(lock.try_acquire());
+        CHECK_THROWS_AS(lock.acquire(5ms), nlock::lock_timeout);
+    }
+    CHECK(lock.acquire(0s));
+    instead_of_flock = nullptr;
+}
+
+// ---- leases ----
+
+TEST_CASE("a file of which another program has a lease is out of reach, until it gives that up") {
+    temp_dir dir;
+    nlock::lock_options options;
+    options.locks_dir = dir.path();
+    named_lock lock{"x", options};
+    write_file(lock.path(), "content");
+    const int kind = GENERATE(F_RDLCK, F_WRLCK);
+    child owner{[&](child& self) -> std::string {
+        std::signal(SIGIO, SIG_IGN);
+        const int file = ::open(lock.path().c_str(), (kind == F_RDLCK ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+        self.say(::fcntl(file, F_SETLEASE, kind) == 0 ? "has it" : "cannot");
+        self.wait_for_parent();
+        ::fcntl(file, F_SETLEASE, F_UNLCK);
+        self.wait_for_parent();
+        return "";
+    }};
+    if (owner.read_line() != "has it") SKIP_TEST("this file system has no leases");
+    CHECK_FALSE(lock.try_acquire());
+    CHECK_FALSE(lock.try_acquire_shared());
+    CHECK_THROWS_AS(lock.acquire(5ms), nlock::lock_timeout);
+    options.on_wait = [&](const nlock::lock_wait&) { owner.let_go_on(); };
+    const auto guard = named_lock{"x", options}.acquire(patience);
+    CHECK(guard);
+    CHECK(seen_by_others(lock) == seen::exclusive);
+    owner.let_go_on();
+    CHECK(owner.verdict() == "");
 }
 
 // ---- the standard streams ----

@@ -25,12 +25,14 @@
 #include <cerrno>
 #include <linux/magic.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #endif
 
 #include <named_lock/named_lock.hpp>
 #include <named_lock/probe.hpp>
 
 #include "support/platform.hpp"
+#include "support/safety_net.hpp"
 #include "support/temp_dir.hpp"
 #include "support/thrown.hpp"
 #if !defined(_WIN32)
@@ -262,6 +264,28 @@ TEST_CASE("probe sees through a file system that grants every lock to everybody"
     if (verdict == "cannot pretend") SKIP_TEST("no system call can be made to lie here");
     CHECK(verdict == "");
     CHECK(entries_of(dir.path()) == 0);
+}
+
+TEST_CASE("probe of a file system that does not tell files apart is a lock_error") {
+    temp_dir dir;
+    after_fstat = [](struct stat& status) { ++status.st_ino; };
+    const auto error = thrown_by<nlock::lock_error>([&] { (void)probe(dir.path()); });
+    after_fstat = nullptr;
+    CHECK(error.code() == std::errc::not_supported);
+    CHECK(error.path() == dir.path());
+    CHECK(error.what() == "cannot lock " + dir.path().string() + ": its file system does not tell files apart");
+    CHECK(entries_of(dir.path()) == 0);
+}
+
+TEST_CASE("probe finds that locks exclude where the system refuses them with EACCES") {
+    temp_dir dir;
+    instead_of_flock = [](int file, int operation) {  // in the child, too
+        const auto result = static_cast<int>(::syscall(SYS_flock, file, operation));
+        if (result != 0 && errno == EWOULDBLOCK) errno = EACCES;
+        return result;
+    };
+    CHECK(wrong_with(probe(dir.path())) == "");
+    instead_of_flock = nullptr;
 }
 
 TEST_CASE("probe of a file system that refuses to lock is a lock_error") {

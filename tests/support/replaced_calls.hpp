@@ -7,6 +7,7 @@
 #include "support/safety_net.hpp"
 
 #if defined(__linux__)
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -67,6 +68,12 @@ extern "C" int bind(int socket, const sockaddr* name, socklen_t size) NAMED_LOCK
 extern "C" int linkat(int from_dir, const char* from, int to_dir, const char* to, int how) NAMED_LOCK_TEST_NOTHROW {
     errno = nlock_test::before_linkat ? nlock_test::before_linkat(how) : 0;
     return errno != 0 ? -1 : static_cast<int>(::syscall(SYS_linkat, from_dir, from, to_dir, to, how));
+}
+
+extern "C" int fstat(int file, struct stat* status) NAMED_LOCK_TEST_NOTHROW {
+    const int result = ::fstatat(file, "", status, AT_EMPTY_PATH);
+    if (result == 0 && nlock_test::after_fstat) nlock_test::after_fstat(*status);
+    return result;
 }
 
 extern "C" int fchmod(int file, mode_t mode) NAMED_LOCK_TEST_NOTHROW {

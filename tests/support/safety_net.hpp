@@ -11,6 +11,10 @@
 #include <chrono>
 #include <functional>
 
+#if defined(__linux__)
+struct stat;
+#endif
+
 namespace nlock_test {
 
 /// What the calling thread sleeps for reports, if at all, lasts for ever from this duration on.
@@ -31,6 +35,11 @@ inline thread_local std::function<int(int socket)> instead_of_bind;
 /// What the calling thread does before linkat(2) and fchmod(2), while that is set: 0, or what they fail with.
 inline thread_local std::function<int(int how)> before_linkat;
 inline thread_local std::function<int()> before_fchmod;
+
+#if defined(__linux__)
+/// What it does to the answers of fstat(2).
+inline thread_local std::function<void(struct stat& status)> after_fstat;
+#endif
 
 /// For releases of this library, each of which is reported when the lock is free.
 inline constexpr std::chrono::nanoseconds whole_net{0};

@@ -284,6 +284,7 @@ class acquisition {
         for (int i = 0; i < enough; ++i) {
             if (file_.is_open() && !file_.is_intact()) leave_moved_file();
             open_file();
+            if (!file_.is_open()) return false;
             if (gives_way && shows_whom_to_let_go()) {
                 has_given_way_ = true;
                 quick_tries_left_ = 0;
@@ -297,6 +298,7 @@ class acquisition {
             leave_moved_file();
             tries = true;
         }
+        check_identities(state_.path());
         return false;
     }
 
@@ -327,8 +329,11 @@ class acquisition {
         in_doubt_ = in_doubt_ || file_.is_open();
     }
 
+    /// It may stay closed: others keep it from being opened.
     void open_file() {
-        if (!file_.is_open()) file_.open(state_.path(), request_.options.permissions, request_.options.method);
+        if (file_.is_open()) return;
+        file_.open(state_.path(), request_.options.permissions, request_.options.method);
+        if (file_.is_open()) is_in_line_ = false;
     }
 
     void start_watching() {

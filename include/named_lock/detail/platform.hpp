@@ -5,12 +5,14 @@
 // them; a new system is a new set of files. The portable code calls:
 //
 //   file_handle                                  an open lock file: owning, movable, false when it holds none
-//   open_lock_file(path, permissions)            opens it, or creates it with its directories; throws lock_error
+//   open_lock_file(path, permissions)            opens it, or creates it with its directories; empty: somebody keeps
+//                                                others from opening it; throws lock_error
 //   try_lock_file(file, kind, method, path)      one attempt: false only when somebody else holds it; else throws
 //   unlock_file(file, method)                    false: the file must be closed, which unlocks it, too
 //   is_intact(file)                              is it still what was opened, after it was left alone for a while?
 //   can_tell_intact(file)                        can it be told?
 //   is_file_at(file, path)                       is it the file that the path names now? throws lock_error
+//   check_identities(path)                       for a file that never is: throws lock_error if the system cannot tell
 //   has_line(file, method)                       whether waiters of other processes stand in a line for it, see below
 //   party_at(path, method)                       who holds it and who waits, as far as that can be told
 //   release_watch                                wakes a waiter when the file is closed, moved or deleted, see below

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -89,6 +90,8 @@ inline void append_utf8(std::filesystem::path::string_type& path, std::string_vi
     throw lock_error{std::error_code{error, std::generic_category()}, operation, path};
 }
 
+inline constexpr std::string_view not_told_apart = "its file system does not tell files apart";
+
 /// A system call repeated while a signal handler without SA_RESTART interrupts it.
 template <class Call>
 int uninterrupted(Call&& call) {
@@ -150,6 +153,13 @@ class temporary_file {
     }
 
     explicit operator bool() const noexcept { return static_cast<bool>(file_); }
+    /// False: its path leads to a file that has other numbers.
+    [[nodiscard]] bool is_told_apart() const noexcept {
+        struct stat opened {};
+        struct stat named {};
+        const bool is_known = file_ && ::fstat(file_.get(), &opened) == 0 && ::lstat(path_.c_str(), &named) == 0;
+        return !is_known || (opened.st_dev == named.st_dev && opened.st_ino == named.st_ino);
+    }
     [[nodiscard]] const descriptor& fd() const noexcept { return file_; }
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
@@ -223,6 +233,16 @@ inline void create_directory_of(const std::filesystem::path& path) {
     }
 }
 
+[[noreturn]] inline void fail_to_open(int error, const std::filesystem::path& path) {
+    struct stat named {};
+    const bool may_be_symlink = error == ELOOP || error == EMLINK;  // which FreeBSD says
+    if (may_be_symlink && ::lstat(path.c_str(), &named) == 0 && S_ISLNK(named.st_mode)) {
+        throw lock_error{std::errc::too_many_symbolic_link_levels, "open", path, "it is a symlink"};
+    }
+    fail(error, "open", path);
+}
+
+/// Empty: somebody keeps others from opening it for a while.
 inline file_handle open_lock_file(const std::filesystem::path& path,
                                   std::optional<std::filesystem::perms> permissions) {
     // Opened without O_CREAT first: with it, fs.protected_regular refuses somebody else's file in a sticky directory,
@@ -238,9 +258,10 @@ inline file_handle open_lock_file(const std::filesystem::path& path,
             if (file_handle found = examined(std::move(file), path)) return found;
             error = ESTALE;
         }
+        if (error == EWOULDBLOCK) return {};  // whoever has a lease of it was told to give that up (man 2 fcntl, F_SETLEASE)
         const bool appeared = error == EEXIST || error == ESTALE || (error == EACCES && refusals++ == 0);
         const bool has_no_directory = error == ENOENT;
-        if (attempt == enough || !(appeared || has_no_directory)) fail(error, "open", path);
+        if (attempt == enough || !(appeared || has_no_directory)) fail_to_open(error, path);
         if (has_no_directory) create_directory_of(path);
     }
 }
@@ -277,10 +298,16 @@ inline int attempt_lock(int fd, lock_kind kind, lock_method method) noexcept {
     return errno == EAGAIN || errno == EACCES ? EWOULDBLOCK : errno;
 }
 
+inline bool is_read_only(int fd) noexcept {
+    struct statvfs status {};
+    return ::fstatvfs(fd, &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
+}
+
 inline bool try_lock_file(file_handle& file, lock_kind kind, lock_method method, const std::filesystem::path& path) {
-    const int error = attempt_lock(file.get(), kind, method);
+    int error = attempt_lock(file.get(), kind, method);
     // The descriptor is open: EBADF says that it was opened without the right to write, which this lock needs.
-    if (error != 0 && error != EWOULDBLOCK) fail(error == EBADF ? EACCES : error, "lock", path);
+    if (error == EBADF) error = is_read_only(file.get()) ? EROFS : EACCES;
+    if (error != 0 && error != EWOULDBLOCK) fail(error, "lock", path);
     return error == 0;
 }
 
@@ -305,6 +332,14 @@ inline bool is_file_at(const file_handle& file, const std::filesystem::path& pat
     if (::lstat(path.c_str(), &named) == 0) return file.is(named);
     if (errno == ENOENT || errno == ENOTDIR || errno == ESTALE) return false;
     fail(errno, "examine", path);
+}
+
+/// Throws if the file system gives a file other numbers each time it is asked, as some FUSE programs do: then no file is
+/// ever the one at its path, which looks as if somebody replaced it all the time. A file of our own, which nobody
+/// replaces, tells; where none can be made, that is not known.
+inline void check_identities(const std::filesystem::path& path) {
+    const temporary_file own{path.parent_path(), "probe"};
+    if (!own.is_told_apart()) throw lock_error{std::errc::not_supported, "lock", path, not_told_apart};
 }
 
 /// Only the line tells (line.hpp).

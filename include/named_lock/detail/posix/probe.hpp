@@ -139,6 +139,7 @@ class trial_file {
   public:
     explicit trial_file(const std::filesystem::path& directory) : directory_{directory}, file_{directory, "probe"} {
         if (!file_) fail(errno, "probe", directory_);
+        if (!file_.is_told_apart()) throw lock_error{std::errc::not_supported, "lock", directory_, not_told_apart};
     }
 
     [[nodiscard]] auto volume(lock_method method) const { return volume_of(file_.fd(), method); }

@@ -233,4 +233,9 @@ inline bool is_file_at(const file_handle& file, const std::filesystem::path& pat
     throw windows_error{error, "examine", path};
 }
 
+/// Nobody replaces a file that is open like this again and again: its numbers are of no use.
+inline void check_identities(const std::filesystem::path& path) {
+    throw lock_error{std::errc::not_supported, "lock", path, "its file system does not tell files apart"};
+}
+
 }  // namespace nlock::detail
