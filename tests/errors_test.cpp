@@ -563,7 +563,7 @@ TEST_CASE("a read-only file system is an error, unless the file is there") {
 // ---- file systems that do not lock ----
 
 TEST_CASE("a file system that does not lock is an error, with each code that it may have") {
-    const int code = GENERATE(ENOLCK, ENOSYS, EOPNOTSUPP, EINVAL, EIO, EPERM, ESTALE);
+    const int code = GENERATE(ENOLCK, ENOSYS, EOPNOTSUPP, EINVAL, EIO, EPERM, EACCES, ESTALE);
     const auto method = GENERATE(nlock::lock_method::flock, nlock::lock_method::fcntl);
     CAPTURE(code, method == nlock::lock_method::flock);
     temp_dir dir;

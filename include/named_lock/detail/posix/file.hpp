@@ -286,6 +286,12 @@ inline int set_ofd_lock(int fd, short type, off_t start = 0, off_t length = 0) n
     return ::fcntl(fd, ofd_setlk, &range);
 }
 
+/// Unlocks although closing would: a process that was forked without the handlers (vfork, clone, between fork and exec
+/// in a sandbox) may still have a copy of the descriptor, which would keep the lock alive.
+inline bool unlock_descriptor(int fd, lock_method method) noexcept {
+    return method == lock_method::flock ? ::flock(fd, LOCK_UN) == 0 : set_ofd_lock(fd, F_UNLCK) == 0;
+}
+
 /// One attempt: 0 if it was granted, EWOULDBLOCK if somebody else holds it, or why it could not be tried.
 inline int attempt_lock(int fd, lock_kind kind, lock_method method) noexcept {
     const bool shared = kind == lock_kind::shared;
@@ -294,8 +300,10 @@ inline int attempt_lock(int fd, lock_kind kind, lock_method method) noexcept {
                                             : set_ofd_lock(fd, shared ? F_RDLCK : F_WRLCK);
     });
     if (result == 0) return 0;
-    // SMB answers a flock that others hold with EACCES, as POSIX allows for the other kind.
-    return errno == EAGAIN || errno == EACCES ? EWOULDBLOCK : errno;
+    if (errno != EACCES) return errno == EAGAIN ? EWOULDBLOCK : errno;
+    // SMB says so of a flock that others hold, as POSIX allows for the other kind. So does a security module of a process
+    // that may not lock, which may not unlock either (AppArmor without "k", SELinux without "lock").
+    return unlock_descriptor(fd, method) || errno != EACCES ? EWOULDBLOCK : EACCES;
 }
 
 inline bool is_read_only(int fd) noexcept {
@@ -309,12 +317,6 @@ inline bool try_lock_file(file_handle& file, lock_kind kind, lock_method method,
     if (error == EBADF) error = is_read_only(file.get()) ? EROFS : EACCES;
     if (error != 0 && error != EWOULDBLOCK) fail(error, "lock", path);
     return error == 0;
-}
-
-/// Unlocks although closing would: a process that was forked without the handlers (vfork, clone, between fork and exec
-/// in a sandbox) may still have a copy of the descriptor, which would keep the lock alive.
-inline bool unlock_descriptor(int fd, lock_method method) noexcept {
-    return method == lock_method::flock ? ::flock(fd, LOCK_UN) == 0 : set_ofd_lock(fd, F_UNLCK) == 0;
 }
 
 inline bool unlock_file(file_handle& file, lock_method method) noexcept {
