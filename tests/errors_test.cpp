@@ -617,8 +617,7 @@ TEST_CASE("a file that is never the one at its path, whoever looks, is an error"
         }};
         const auto error = check_each_way_fails(lock, ENOTSUP);
         CHECK(error.path() == lock.path());
-        CHECK(error.what() ==
-              "cannot lock " + lock.path().string() + ": its file system does not tell files apart");
+        CHECK(error.what() == "cannot lock " + lock.path().string() + ": its file system does not tell files apart");
     }
     CHECK(count_entries(dir.path()) == 1);
     check_is_usable(lock);

@@ -55,8 +55,8 @@ struct lock_options {
     /// system cannot report a release (network file systems, no inotify instance left).
     std::chrono::milliseconds poll_interval{50};
     /// The mode of a lock file that this lock creates, whatever the umask and the directory's default ACL; the file
-    /// appears with it, in one step where there are hard links. Unset: 0666 less the umask, or what the ACL says. A file
-    /// that exists keeps its mode. Whoever may open the file may hold the lock.
+    /// appears with it, in one step where there are hard links. Unset: 0666 less the umask, or what the ACL says. A
+    /// file that exists keeps its mode. Whoever may open the file may hold the lock.
     std::optional<std::filesystem::perms> permissions = {};
     lock_method method = lock_method::flock;
     /// true: the thread that holds the lock may acquire it again. false: the hold belongs to its guard, not to a

@@ -54,8 +54,9 @@ struct lock_support {
 /// Tries locks in `locks_dir`, which must exist, with a file of its own that it removes: ".named_lock-probe-..." is
 /// no lock's name, and lock files are not touched. `method` is the one that the locks will use.
 ///
-/// Throws lock_error, about `locks_dir`, if no file can be made there, and if the file system refuses to lock, or gives a
-/// file other numbers each time it is asked: acquiring would fail there too. A network file system whose lock service hangs can make it hang as well.
+/// Throws lock_error, about `locks_dir`, if no file can be made there, and if the file system refuses to lock, or gives
+/// a file other numbers each time it is asked: acquiring would fail there too. A network file system whose lock service
+/// hangs can make it hang as well.
 ///
 /// Safe in a program with several threads, and whatever it does with SIGCHLD. On POSIX it forks twice; the child calls
 /// only functions that are async-signal-safe, holds back all signals, and leaves by _exit(). On Windows there is no

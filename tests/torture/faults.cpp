@@ -14,7 +14,8 @@
 // The system calls of the library, as strace shows them for all scenarios (`strace -f torture_faults --play first`):
 //   openat flock fcntl(F_OFD_SETLK, F_OFD_GETLK, F_DUPFD_CLOEXEC, F_SETSIG, F_GETSIG) newfstatat(of a path, of a
 //   descriptor) fstatfs close mkdir fchmod linkat socket bind sendto recvfrom inotify_init1 inotify_add_watch
-//   inotify_rm_watch eventfd2 ppoll read write access readlink getcwd getdents64 clock_nanosleep brk mmap munmap (memory)
+//   inotify_rm_watch eventfd2 ppoll read write access readlink getcwd getdents64 clock_nanosleep brk mmap munmap
+//   (memory)
 // The shim lets the C library's functions above them fail: open, realpath, readdir, malloc and so on. These cannot
 // fail, or not so that anybody would learn of it: futex clone3 rt_sigprocmask.
 //
@@ -823,8 +824,7 @@ counted play(const scenario& s, const fault& f, const counted& without, report& 
                                                (o.late_ms < never ? std::to_string(o.late_ms) + " ms late" : "never"));
     // A file that can be opened but is never found at its path, or that exists but cannot be found, makes each attempt
     // try a hundred times; only a broken system has one.
-    const bool is_absurd =
-        f.times > 1 && (f.where == call::lstat || f.where == call::fstat || f.where == call::linkat);
+    const bool is_absurd = f.times > 1 && (f.where == call::lstat || f.where == call::fstat || f.where == call::linkat);
     const bool is_storm = f.times > 1 && f.error == EINTR;  // of signals: each wakes the waiter
     results.expect(is_absurd || is_storm || o.cpu_ms < 20 || o.cpu_ms < o.wall_ms / 2,
                    words + ": burnt " + std::to_string(o.cpu_ms) + " ms of CPU in " + std::to_string(o.wall_ms));

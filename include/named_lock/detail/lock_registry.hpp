@@ -161,8 +161,8 @@ class lock_registry {
     }
 
     /// The one name of a directory: absolute, with its symlinks resolved as far as it exists. What cannot be resolved
-    /// stays as it is: a part that is not known may lead anywhere. The last one that proved to be its own is remembered,
-    /// because asking the system costs a call for each component.
+    /// stays as it is: a part that is not known may lead anywhere. The last one that proved to be its own is
+    /// remembered, because asking the system costs a call for each component.
     native_string resolve(const std::filesystem::path& locks_dir) {
         namespace fs = std::filesystem;
         if (is_known_resolved(locks_dir)) return locks_dir.native();

@@ -196,8 +196,8 @@ inline bool create_in_place(const std::filesystem::path& path, mode_t mode) {
 }
 
 /// Creates a file that does not exist. It appears with its mode, in one step: nobody else could open one that has only
-/// what the umask and the directory's default ACL leave, and if its creator were killed, nobody ever could. False: errno
-/// says why not.
+/// what the umask and the directory's default ACL leave, and if its creator were killed, nobody ever could. False:
+/// errno says why not.
 inline bool create_with(const std::filesystem::path& path, mode_t mode) {
     for (const auto create : {create_nameless, create_temporary, create_in_place}) {
         if (create(path, mode)) return true;
@@ -258,7 +258,7 @@ inline file_handle open_lock_file(const std::filesystem::path& path,
             if (file_handle found = examined(std::move(file), path)) return found;
             error = ESTALE;
         }
-        if (error == EWOULDBLOCK) return {};  // whoever has a lease of it was told to give that up (man 2 fcntl, F_SETLEASE)
+        if (error == EWOULDBLOCK) return {};  // who has a lease of it was told to end that (man 2 fcntl, F_SETLEASE)
         const bool appeared = error == EEXIST || error == ESTALE || (error == EACCES && refusals++ == 0);
         const bool has_no_directory = error == ENOENT;
         if (attempt == enough || !(appeared || has_no_directory)) fail_to_open(error, path);
@@ -301,8 +301,8 @@ inline int attempt_lock(int fd, lock_kind kind, lock_method method) noexcept {
     });
     if (result == 0) return 0;
     if (errno != EACCES) return errno == EAGAIN ? EWOULDBLOCK : errno;
-    // SMB says so of a flock that others hold, as POSIX allows for the other kind. So does a security module of a process
-    // that may not lock, which may not unlock either (AppArmor without "k", SELinux without "lock").
+    // SMB says so of a flock that others hold, as POSIX allows for the other kind. So does a security module of a
+    // process that may not lock, which may not unlock either (AppArmor without "k", SELinux without "lock").
     return unlock_descriptor(fd, method) || errno != EACCES ? EWOULDBLOCK : EACCES;
 }
 
@@ -336,8 +336,8 @@ inline bool is_file_at(const file_handle& file, const std::filesystem::path& pat
     fail(errno, "examine", path);
 }
 
-/// Throws if the file system gives a file other numbers each time it is asked, as some FUSE programs do: then no file is
-/// ever the one at its path, which looks as if somebody replaced it all the time. A file of our own, which nobody
+/// Throws if the file system gives a file other numbers each time it is asked, as some FUSE programs do: then no file
+/// is ever the one at its path, which looks as if somebody replaced it all the time. A file of our own, which nobody
 /// replaces, tells; where none can be made, that is not known.
 inline void check_identities(const std::filesystem::path& path) {
     const temporary_file own{path.parent_path(), "probe"};
