@@ -177,6 +177,19 @@ TEST_CASE("a forked child has no descriptor of its parent's locks") {
 }
 #endif
 
+TEST_CASE("a file during whose opening another thread forks is opened again, as the child may keep it") {
+    int openings = 0;
+    std::string wrong_in_child = "not forked";
+    const auto file = nlock::detail::descriptor::from([&] {
+        const int opened = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (++openings == 1) wrong_in_child = in_another_thread([] { return in_child([] { return std::string{}; }); });
+        return opened;
+    });
+    CHECK(static_cast<bool>(file));
+    CHECK(openings == 2);
+    CHECK(wrong_in_child == "");
+}
+
 // ---- nothing that it does releases the parent's lock ----
 
 TEST_CASE("what a forked child does with its copies of guards and locks releases nothing of the parent's") {

@@ -9,6 +9,7 @@
 #if defined(__linux__)
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -88,6 +89,11 @@ worker deaf_worker(const temp_dir& dir, std::chrono::microseconds cut_from = 0us
 void stop(worker& w) {
     w.kill(SIGSTOP);
     REQUIRE(becomes_true([&] { return status_of(w.pid(), "State").find('T') != std::string::npos; }));
+}
+
+/// Once it stands in line, nothing but the wait for news makes it sleep.
+bool is_asleep(worker& w) {
+    return becomes_true([&] { return status_of(w.pid(), "State").find('S') != std::string::npos; });
 }
 
 void let_stand_in_line(worker& w, const std::string& how = "acquire") {
@@ -300,7 +306,104 @@ TEST_CASE("a process that has just held the lock goes behind one that has waited
     CHECK(holder.read_line() == "ok");
 }
 
+// ---- between the attempts ----
+
+TEST_CASE("a lock that was released right before its waiter stood in line is not missed") {
+    temp_dir dir;
+    const auto file = open_file(dir);
+    named_lock lock{"x", options_in(dir)};
+    int refusals = 0;
+    task waiter{[&] {
+        const cut_net no_net;
+        instead_of_flock = [&](int fd, int operation) {
+            if (operation == LOCK_UN || nlock::detail::look_at_line(file).shows_waiter()) {
+                return static_cast<int>(::syscall(SYS_flock, fd, operation));
+            }
+            ++refusals;
+            errno = EWOULDBLOCK;
+            return -1;
+        };
+        return static_cast<bool>(lock.acquire());
+    }};
+    CHECK(waiter.get());
+    CHECK(refusals > 0);
+}
+
+TEST_CASE("who gets in line right before the lock is released is called") {
+    temp_dir dir;
+    worker waiter = deaf_worker(dir);
+    named_lock lock{"x", options_in(dir)};
+    auto held = lock.acquire();
+    bool sleeps = false;
+    instead_of_flock = [&](int fd, int operation) {
+        if (operation == LOCK_UN && !std::exchange(sleeps, true)) {
+            waiter.let_wait("acquire -1 x");
+            if (!gets_in_line(waiter.pid()) || !is_asleep(waiter)) std::abort();
+        }
+        return static_cast<int>(::syscall(SYS_flock, fd, operation));
+    };
+    held.release();
+    instead_of_flock = nullptr;
+    REQUIRE(sleeps);
+    CHECK(waiter.read_line() == "ok");
+}
+
+TEST_CASE("who stands behind others makes an attempt at the deadline, although they have moved on") {
+    SKIP_WITHOUT_INOTIFY();
+    using nlock::detail::line_place;
+    temp_dir dir;
+    auto file = open_file(dir);
+    const line_place first{100, 1us, lock_kind::exclusive};  // both have come before all others
+    const line_place next{200, 2us, lock_kind::exclusive};
+    REQUIRE(nlock::detail::stand_in_line(file, first));
+    foreign_hold foreign{lock_file_in(dir)};
+    named_lock lock{"x", options_in(dir)};
+    bool has_moved_on = false;
+    bool is_acquired = false;
+    for (auto timeout = 100ms; !has_moved_on; timeout *= 2) {  // on a slow machine it may be over before it is in line
+        is_acquired = in_another_thread([&] {
+            before_sleeping = [&] {
+                has_moved_on = true;
+                foreign.release_unseen();
+                if (!nlock::detail::stand_in_line(file, next) || !nlock::detail::leave_line(file, first)) std::abort();
+            };
+            return static_cast<bool>(lock.try_acquire(timeout));
+        });
+    }
+    CHECK(is_acquired);
+}
+
+#if defined(__cpp_lib_jthread)
+TEST_CASE("a stop request during an attempt of a waiter in line ends its wait") {
+    temp_dir dir;
+    const auto file = open_file(dir);
+    const foreign_hold foreign{lock_file_in(dir)};
+    named_lock lock{"x", options_in(dir)};
+    std::stop_source stop;
+    task waiter{[&] {
+        const cut_net no_net;
+        instead_of_flock = [&](int fd, int operation) {
+            const auto result = static_cast<int>(::syscall(SYS_flock, fd, operation));
+            const int reason = errno;
+            if (nlock::detail::look_at_line(file).shows_waiter()) stop.request_stop();
+            errno = reason;
+            return result;
+        };
+        return static_cast<bool>(lock.try_acquire(stop.get_token(), 1h));
+    }};
+    CHECK_FALSE(waiter.get());
+    CHECK(stop.stop_requested());
+}
+#endif
+
 // ---- a line that is broken ----
+
+TEST_CASE("there is a line only on file systems that are known to be local") {
+    temp_dir dir;
+    CHECK(nlock::detail::has_line(open_file(dir), nlock::lock_method::flock));
+    const auto elsewhere = nlock::detail::open_lock_file("/proc/self/status", std::nullopt);
+    CHECK_FALSE(nlock::detail::has_line(elsewhere, nlock::lock_method::flock));
+}
 
 TEST_CASE("whatever the line lacks, whoever waits gets the lock") {
     const std::string holder_lacks = GENERATE("nothing", "sockets", "names", "ofd_locks");
@@ -332,7 +435,8 @@ TEST_CASE("a waiter without sockets is woken by the release itself") {
     CAPTURE(waiter_lacks_them, what);
     temp_dir dir;
     worker holder{dir};
-    worker waiter = deaf_worker(dir, 1us);
+    // Who cannot be called watches before it sleeps for the first time.
+    worker waiter = deaf_worker(dir, waiter_lacks_them ? 0us : 1us);
     if ((waiter_lacks_them ? waiter : holder).ask("forbid " + what) != "ok") SKIP_TEST(cannot_forbid);
     holder.tell("acquire -1 x");
     waiter.let_wait("acquire -1 x");
@@ -447,6 +551,25 @@ TEST_CASE("a waiter in another network namespace gets its turn at the release") 
     }
 }
 
+TEST_CASE("who could not call a waiter watches at once when it waits itself, as it may not be called either") {
+    SKIP_WITHOUT_INOTIFY();
+    temp_dir dir;
+    worker holder{dir};
+    worker waiter = deaf_worker(dir);
+    if (holder.ask("forbid sockets") != "ok") SKIP_TEST(cannot_forbid);
+    auto file = open_file(dir);
+    const nlock::detail::line_place nobody{1, 1us, lock_kind::exclusive};
+    waiter.tell("acquire -1 x");
+    REQUIRE(nlock::detail::stand_in_line(file, nobody));
+    waiter.tell("release");
+    REQUIRE(nlock::detail::leave_line(file, nobody));
+    holder.tell("acquire -1 x");
+    waiter.let_wait("acquire -1 x");
+    REQUIRE(gets_to_watch(waiter.pid()));
+    holder.tell("release");
+    CHECK(waiter.read_line() == "ok");
+}
+
 TEST_CASE("a waiter whose queue of bytes is full has been told") {
     temp_dir dir;
     worker holder{dir};
@@ -461,29 +584,29 @@ TEST_CASE("a waiter whose queue of bytes is full has been told") {
     CHECK(waiter.read_line() == "ok");
 }
 
-TEST_CASE("a stopped process at the head of the line does not hold up the others, and gets its turn when it goes on") {
+TEST_CASE("stopped processes at the head of the line do not hold up the others, and get their turns when they go on") {
+    const int count = GENERATE(1, 3);
+    CAPTURE(count);
     temp_dir dir;
     worker holder = deaf_worker(dir);
-    worker head = deaf_worker(dir);
+    std::list<worker> heads;
     std::list<worker> others;
     holder.tell("acquire -1 x");
-    let_stand_in_line(head);
-    for (int i = 0; i < 2; ++i) {
-        others.push_back(deaf_worker(dir));
-        let_stand_in_line(others.back());
-    }
-    stop(head);
+    for (int i = 0; i < count; ++i) let_stand_in_line(heads.emplace_back(deaf_worker(dir)));
+    for (int i = 0; i < 2; ++i) let_stand_in_line(others.emplace_back(deaf_worker(dir)));
+    for (worker& w : heads) stop(w);
     holder.tell("release");
-    holder.tell("try x");
-    CHECK(others.front().is_silent());
-    holder.tell("release");  // which has called it in vain before, and so calls the next one as well
+    for (int i = 0; i < count; ++i) {
+        holder.tell("try x");
+        CHECK(others.front().is_silent());
+        holder.tell("release");  // which has called the first ones in vain before, and so calls the next one as well
+    }
     CHECK(next_served(others) == 0);
     CHECK(others.back().is_silent());
-    head.kill(SIGCONT);
-    CHECK(head.is_silent());
+    for (worker& w : heads) w.kill(SIGCONT);
+    for (worker& w : heads) CHECK(w.is_silent());
     others.front().tell("release");
-    CHECK(head.read_line() == "ok");
-    head.tell("release");
+    for (int i = 0; i < count; ++i) at(heads, next_served(heads)).tell("release");
     CHECK(next_served(others) == 1);
 }
 
@@ -655,10 +778,25 @@ TEST_CASE("the lock file stays open between acquisitions, unless it may not") {
     CHECK(files_on(lock_file_in(dir), w.pid()) == when_idle);
 }
 
-TEST_CASE("the lock file does not stay open where its closing is all that others hear") {
+TEST_CASE("the lock file does not stay open while on_wait is called, unless it may") {
+    temp_dir dir;
+    const foreign_hold foreign{lock_file_in(dir)};
+    const std::size_t others = files_on(lock_file_in(dir), ::getpid());
+    auto options = options_in(dir);
+    options.keep_open = GENERATE(true, false);
+    CAPTURE(options.keep_open);
+    std::size_t files = 0;
+    options.on_wait = [&](const nlock::lock_wait&) { files = files_on(lock_file_in(dir), ::getpid()); };
+    CHECK_FALSE(named_lock{"x", options}.try_acquire(5ms));
+    CHECK(files == others + (options.keep_open ? 1 : 0));
+}
+
+TEST_CASE("the lock file does not stay open where its closing is all that others hear, or a later one looks the same") {
+    const std::string why = GENERATE("method fcntl", "forbid brands");
+    CAPTURE(why);
     temp_dir dir;
     worker w{dir};
-    w.tell("method fcntl");
+    if (w.ask(why) != "ok") SKIP_TEST(cannot_forbid);
     w.tell("acquire -1 x");
     w.tell("release");
     CHECK(files_on(lock_file_in(dir), w.pid()) == 0);

@@ -150,6 +150,24 @@ TEST_CASE("no wake-up is lost if the release comes right before the waiter begin
     CHECK(was_released);
 }
 
+TEST_CASE("a waiter follows its path when the file is moved right before it begins to watch") {
+    SKIP_WITHOUT_INOTIFY();
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir)};
+    const foreign_hold foreign{lock};
+    bool was_moved = false;
+    task waiter{[&] {
+        const cut_net no_net{net_when_watching};
+        before_watching = [&] {
+            fs::rename(lock.path(), dir.path() / "away");
+            was_moved = true;
+        };
+        return static_cast<bool>(lock.acquire());
+    }};
+    CHECK(waiter.get());
+    CHECK(was_moved);
+}
+
 TEST_CASE("no wake-up is lost, at whatever moment of the acquisition the release comes") {
     constexpr int rounds = 1500;
     constexpr int longest_us = 800;  // by then the waiter sleeps
