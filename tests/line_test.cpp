@@ -800,6 +800,10 @@ TEST_CASE("the lock file does not stay open where its closing is all that others
     w.tell("acquire -1 x");
     w.tell("release");
     CHECK(files_on(lock_file_in(dir), w.pid()) == 0);
+    const auto method = why == "method fcntl" ? nlock::lock_method::fcntl : nlock::lock_method::flock;
+    const foreign_hold foreign{lock_file_in(dir), hold_kind::exclusive, method};
+    CHECK(w.ask("try x") == "busy");
+    CHECK(files_on(lock_file_in(dir), w.pid()) == 0);
 }
 
 TEST_CASE("of many lock files the latest ones stay open, and none of which no object is left but the very latest") {

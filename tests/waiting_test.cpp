@@ -150,15 +150,17 @@ TEST_CASE("no wake-up is lost if the release comes right before the waiter begin
     CHECK(was_released);
 }
 
-TEST_CASE("a waiter follows its path when the file is moved right before it begins to watch") {
+TEST_CASE("a waiter follows its path when the file is moved right before it begins to watch, or to sleep") {
     SKIP_WITHOUT_INOTIFY();
+    const bool is_asleep_next = GENERATE(false, true);
+    CAPTURE(is_asleep_next);
     temp_dir dir;
     named_lock lock{"x", options_in(dir)};
     const foreign_hold foreign{lock};
     bool was_moved = false;
     task waiter{[&] {
         const cut_net no_net{net_when_watching};
-        before_watching = [&] {
+        (is_asleep_next ? before_sleeping : before_watching) = [&] {
             fs::rename(lock.path(), dir.path() / "away");
             was_moved = true;
         };
