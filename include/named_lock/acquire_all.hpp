@@ -9,12 +9,13 @@
 #include <utility>
 #include <vector>
 
+#include <named_lock/detail/abi.hpp>
 #include <named_lock/detail/deadline.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/guard.hpp>
 #include <named_lock/named_lock.hpp>
 
-namespace nlock {
+namespace nlock::NAMED_LOCK_ABI {
 namespace detail {
 
 struct group_acquisition {
@@ -72,4 +73,4 @@ template <class Rep, class Period>
     return detail::group_acquisition::acquire(locks, [limit](const named_lock&) { return limit; });
 }
 
-}  // namespace nlock
+}  // namespace nlock::NAMED_LOCK_ABI

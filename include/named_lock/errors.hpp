@@ -14,10 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include <named_lock/detail/abi.hpp>
 #include <named_lock/detail/message.hpp>
 #include <named_lock/options.hpp>
 
-namespace nlock {
+namespace nlock::NAMED_LOCK_ABI {
 
 /// A lock could not be acquired or given up for a reason other than "held by somebody else".
 /// what() names the operation, the path and the cause: "cannot open /srv/locks/x.lock: Permission denied".
@@ -83,4 +84,4 @@ class lock_cancelled : public lock_error {
                      {}} {}
 };
 
-}  // namespace nlock
+}  // namespace nlock::NAMED_LOCK_ABI

@@ -12,10 +12,11 @@
 #include <utility>
 #include <vector>
 
+#include <named_lock/detail/abi.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/etcd_options.hpp>
 
-namespace nlock {
+namespace nlock::NAMED_LOCK_ABI {
 
 /// "pid 4242 (report) on web-3"; of a client that does not say who it is "a client without a name".
 inline std::string to_string(const etcd_holder& holder) {
@@ -63,4 +64,4 @@ class timeout : public lock_timeout {
 };
 
 }  // namespace detail::etcd
-}  // namespace nlock
+}  // namespace nlock::NAMED_LOCK_ABI

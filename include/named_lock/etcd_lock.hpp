@@ -57,6 +57,7 @@
 #include <stop_token>
 #endif
 
+#include <named_lock/detail/abi.hpp>
 #include <named_lock/detail/deadline.hpp>
 #include <named_lock/detail/etcd/acquisition.hpp>
 #include <named_lock/detail/etcd/curl_transport.hpp>
@@ -68,7 +69,7 @@
 #include <named_lock/etcd_options.hpp>
 #include <named_lock/lock_name.hpp>
 
-namespace nlock {
+namespace nlock::NAMED_LOCK_ABI {
 
 /// Where the locks are kept, and how. A cheap handle: copies share their connections and one thread, which ends, after
 /// at most a second, with the last copy, lock and guard. Nothing is asked before the first acquisition.
@@ -404,4 +405,4 @@ inline std::vector<etcd_holder> etcd_lock::waiters() const {
     return rest;
 }
 
-}  // namespace nlock
+}  // namespace nlock::NAMED_LOCK_ABI

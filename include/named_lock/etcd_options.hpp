@@ -11,9 +11,10 @@
 #include <string>
 #include <vector>
 
+#include <named_lock/detail/abi.hpp>
 #include <named_lock/options.hpp>
 
-namespace nlock {
+namespace nlock::NAMED_LOCK_ABI {
 
 /// A client that holds an etcd_lock or waits for it. A hint for people, not for decisions.
 struct etcd_holder {
@@ -49,4 +50,4 @@ struct etcd_options {
     std::function<void(const etcd_wait&)> on_wait = {};
 };
 
-}  // namespace nlock
+}  // namespace nlock::NAMED_LOCK_ABI

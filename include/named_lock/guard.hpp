@@ -5,10 +5,11 @@
 #include <memory>
 #include <utility>
 
+#include <named_lock/detail/abi.hpp>
 #include <named_lock/detail/lock_registry.hpp>  // which completes lock_state
 #include <named_lock/detail/lock_state.hpp>
 
-namespace nlock {
+namespace nlock::NAMED_LOCK_ABI {
 
 /// One hold of a lock, given up when the guard goes. It needs no named_lock object to outlive it, may be moved to
 /// another thread and may go there. Like any single object it must not be used by two threads at once.
@@ -47,4 +48,4 @@ class [[nodiscard]] guard {
     detail::ticket hold_ = 0;
 };
 
-}  // namespace nlock
+}  // namespace nlock::NAMED_LOCK_ABI

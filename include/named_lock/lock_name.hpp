@@ -9,7 +9,9 @@
 #include <string>
 #include <string_view>
 
-namespace nlock {
+#include <named_lock/detail/abi.hpp>
+
+namespace nlock::NAMED_LOCK_ABI {
 
 /// A name broke a rule. what() says which one and shows the name.
 class invalid_lock_name : public std::invalid_argument {
@@ -115,4 +117,4 @@ inline void check_lock_name(std::string_view name) {
 }
 
 }  // namespace detail
-}  // namespace nlock
+}  // namespace nlock::NAMED_LOCK_ABI

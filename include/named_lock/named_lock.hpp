@@ -47,6 +47,7 @@
 #include <stop_token>
 #endif
 
+#include <named_lock/detail/abi.hpp>
 #include <named_lock/detail/acquisition.hpp>
 #include <named_lock/detail/deadline.hpp>
 #include <named_lock/detail/lock_registry.hpp>
@@ -56,7 +57,7 @@
 #include <named_lock/options.hpp>
 #include <named_lock/version.hpp>
 
-namespace nlock {
+namespace nlock::NAMED_LOCK_ABI {
 namespace detail {
 struct group_acquisition;
 }
@@ -330,6 +331,6 @@ class named_lock {
     std::shared_ptr<const lock_options> options_;
 };
 
-}  // namespace nlock
+}  // namespace nlock::NAMED_LOCK_ABI
 
 #include <named_lock/acquire_all.hpp>

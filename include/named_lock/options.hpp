@@ -12,7 +12,9 @@
 #include <string>
 #include <vector>
 
-namespace nlock {
+#include <named_lock/detail/abi.hpp>
+
+namespace nlock::NAMED_LOCK_ABI {
 
 /// The time-out that never comes. Any negative duration means the same.
 inline constexpr std::chrono::nanoseconds forever{-1};
@@ -74,4 +76,4 @@ struct lock_options {
     bool keep_open = true;
 };
 
-}  // namespace nlock
+}  // namespace nlock::NAMED_LOCK_ABI

@@ -16,6 +16,7 @@
 #include <string>
 #include <system_error>
 
+#include <named_lock/detail/abi.hpp>
 #include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/lock_registry.hpp>
 #include <named_lock/detail/platform.hpp>
@@ -27,7 +28,7 @@
 #include <named_lock/detail/posix/probe.hpp>
 #endif
 
-namespace nlock {
+namespace nlock::NAMED_LOCK_ABI {
 
 /// What locks are worth in a directory, as far as one machine can tell.
 struct lock_support {
@@ -84,4 +85,4 @@ struct lock_support {
     return found;
 }
 
-}  // namespace nlock
+}  // namespace nlock::NAMED_LOCK_ABI

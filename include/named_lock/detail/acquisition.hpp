@@ -41,7 +41,7 @@
 #include <named_lock/detail/lock_state.hpp>
 #include <named_lock/detail/request.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// What comes before the next step.
 struct pause {
@@ -430,4 +430,4 @@ class acquisition {
     int in_vain_ = 0;         // how often it was woken
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 
-namespace nlock::detail {
+#include <named_lock/detail/abi.hpp>
+
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// How long a waiter that hears nothing sleeps before it looks again. It is the safety net, and all there is for what the
 /// system does not report: holders who unlock and stay open (flock -u, Java, lockf), remote file systems.
@@ -50,4 +52,4 @@ class backoff {
     std::chrono::nanoseconds after_event_ = shortest;
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

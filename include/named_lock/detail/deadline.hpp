@@ -12,7 +12,7 @@
 
 #include <named_lock/options.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// Any duration as nanoseconds: the nearest number, because 0.1 s as a double is a little more; but what is not zero
 /// stays so. Negative or beyond the range: forever. Throws std::invalid_argument for NaN.
@@ -81,4 +81,4 @@ class deadline {
     clock::time_point end_ = (clock::time_point::max)();
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -7,7 +7,7 @@
 
 #include <named_lock/detail/lock_kind.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// Where a waiter can be woken by other processes.
 using bell_address = std::uint64_t;
@@ -41,4 +41,4 @@ struct line_view {
     [[nodiscard]] bool shows_waiter() const noexcept { return what == waiter; }
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -13,7 +13,7 @@
 #include <named_lock/detail/watch_event.hpp>
 #include <named_lock/options.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// An open lock file: free, standing in line, or locked. When it goes it leaves the line, unlocks and closes, so that
 /// every early return is right. If it was waited for, it has the watch on it as well, until it is released: to end a watch
@@ -164,4 +164,4 @@ class lock_file {
     bool locked_ = false;
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

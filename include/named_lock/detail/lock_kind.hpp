@@ -2,8 +2,10 @@
 // Copyright (c) 2026 The named_lock authors
 #pragma once
 
-namespace nlock::detail {
+#include <named_lock/detail/abi.hpp>
+
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 enum class lock_kind { shared, exclusive };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

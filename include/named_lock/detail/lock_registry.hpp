@@ -25,7 +25,7 @@
 #include <named_lock/errors.hpp>
 #include <named_lock/lock_name.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 class lock_registry {
   public:
@@ -241,4 +241,4 @@ inline void lock_state::start_afresh() noexcept {
     generation_.store(fork_generation(), std::memory_order_release);
 }
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -28,7 +28,7 @@
 #include <named_lock/detail/request.hpp>
 #include <named_lock/errors.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// A thread that waits for a lock_state. Its members are used with the state's mutex locked.
 struct waiter {
@@ -394,4 +394,4 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     std::shared_ptr<lock_state> self_;  // while there is a hold of lock(), which has no guard to keep this alive
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -16,7 +16,7 @@
 
 #include <named_lock/options.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 inline std::string to_utf8(std::string_view utf8) { return std::string{utf8}; }
 
@@ -92,4 +92,4 @@ inline std::string timeout_message(std::string_view name, const std::filesystem:
     return message;
 }
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -17,7 +17,7 @@
 #include <thread>
 #endif
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// Whose hold it is. Not the system's thread id: that is used again after a thread's end, and its successor would
 /// enter a lock that a guard of the dead thread still holds.
@@ -79,6 +79,6 @@ struct request {
     [[nodiscard]] bool is_stopped() const noexcept { return stop != nullptr && stop->is_raised(); }
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail
 
 #undef NAMED_LOCK_SETTLES_SIGNALS

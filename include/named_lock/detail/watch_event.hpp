@@ -4,7 +4,9 @@
 
 #include <memory>
 
-namespace nlock::detail {
+#include <named_lock/detail/abi.hpp>
+
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// What ended the wait on a release_watch. All of them are hints: the next attempt decides.
 enum class watch_event {
@@ -23,4 +25,4 @@ struct give_back_watch {
 };
 using kept_watch = std::unique_ptr<release_watch, give_back_watch>;
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -24,7 +24,7 @@
 #include <named_lock/detail/posix/file.hpp>
 #include <named_lock/detail/watch_event.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 #if defined(NOTE_FUNLOCK)
 inline constexpr std::uint32_t release_notes = NOTE_FUNLOCK;
@@ -133,4 +133,4 @@ class release_watch {
     descriptor file_;
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -31,7 +31,7 @@
 #include <named_lock/detail/etcd/process.hpp>
 #include <named_lock/detail/etcd/session.hpp>
 
-namespace nlock::detail::etcd {
+namespace nlock::NAMED_LOCK_ABI::detail::etcd {
 
 class acquisition {
   public:
@@ -282,4 +282,4 @@ class acquisition {
     int failures_ = 0;  // of watches, one after the other
 };
 
-}  // namespace nlock::detail::etcd
+}  // namespace nlock::NAMED_LOCK_ABI::detail::etcd

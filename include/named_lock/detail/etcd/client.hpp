@@ -25,7 +25,7 @@
 #include <named_lock/errors.hpp>
 #include <named_lock/etcd_options.hpp>
 
-namespace nlock::detail::etcd {
+namespace nlock::NAMED_LOCK_ABI::detail::etcd {
 
 /// What is to be done about an answer.
 enum class verdict { take, ask_another, log_in, give_up };
@@ -227,4 +227,4 @@ class client {
     std::string token_;
 };
 
-}  // namespace nlock::detail::etcd
+}  // namespace nlock::NAMED_LOCK_ABI::detail::etcd

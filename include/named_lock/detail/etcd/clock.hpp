@@ -10,7 +10,7 @@
 
 #include <named_lock/options.hpp>
 
-namespace nlock::detail::etcd {
+namespace nlock::NAMED_LOCK_ABI::detail::etcd {
 
 /// Goes on while the machine sleeps, as the leases at the server do. std::chrono::steady_clock is CLOCK_MONOTONIC on
 /// Linux, which stands still then: a holder would wake up and believe that its lease has all its time left.
@@ -41,4 +41,4 @@ inline time_point time_after(std::chrono::nanoseconds timeout) noexcept {
     return timeout < std::chrono::nanoseconds::zero() || timeout >= never - now ? never : now + timeout;
 }
 
-}  // namespace nlock::detail::etcd
+}  // namespace nlock::NAMED_LOCK_ABI::detail::etcd

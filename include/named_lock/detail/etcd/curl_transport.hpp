@@ -25,7 +25,7 @@
 #include <named_lock/detail/etcd/clock.hpp>
 #include <named_lock/detail/etcd/transport.hpp>
 
-namespace nlock::detail::etcd {
+namespace nlock::NAMED_LOCK_ABI::detail::etcd {
 
 struct tls_files {
     std::filesystem::path ca = {};
@@ -306,4 +306,4 @@ class curl_transport final : public transport {
     tls_files tls_;
 };
 
-}  // namespace nlock::detail::etcd
+}  // namespace nlock::NAMED_LOCK_ABI::detail::etcd

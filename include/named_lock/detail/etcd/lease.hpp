@@ -18,7 +18,7 @@
 #include <named_lock/detail/etcd/clock.hpp>
 #include <named_lock/detail/etcd/messages.hpp>
 
-namespace nlock::detail::etcd {
+namespace nlock::NAMED_LOCK_ABI::detail::etcd {
 
 /// What is taken off the time of a lease, because the server's clock may run a little faster than ours.
 inline std::chrono::nanoseconds margin_of(std::chrono::seconds ttl) noexcept {
@@ -121,4 +121,4 @@ struct lease {
     }
 };
 
-}  // namespace nlock::detail::etcd
+}  // namespace nlock::NAMED_LOCK_ABI::detail::etcd

@@ -22,7 +22,7 @@
 #include <named_lock/detail/etcd/transport.hpp>
 #include <named_lock/etcd_options.hpp>
 
-namespace nlock::detail::etcd {
+namespace nlock::NAMED_LOCK_ABI::detail::etcd {
 
 using json = nlohmann::json;
 using revision = std::uint64_t;
@@ -230,4 +230,4 @@ inline std::string watch_request(const std::string& key) {
     return in_text({{"create_request", {{"key", to_base64(key)}, {"filters", json::array({"NOPUT"})}}}});
 }
 
-}  // namespace nlock::detail::etcd
+}  // namespace nlock::NAMED_LOCK_ABI::detail::etcd

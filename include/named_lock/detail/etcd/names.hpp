@@ -12,7 +12,7 @@
 
 #include <named_lock/lock_name.hpp>
 
-namespace nlock::detail::etcd {
+namespace nlock::NAMED_LOCK_ABI::detail::etcd {
 
 /// Chosen by us and not by the server, so that a request whose answer was lost can be repeated.
 using lease_id = std::int64_t;
@@ -93,4 +93,4 @@ class queue_names {
     std::string key_;
 };
 
-}  // namespace nlock::detail::etcd
+}  // namespace nlock::NAMED_LOCK_ABI::detail::etcd

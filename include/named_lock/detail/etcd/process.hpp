@@ -18,7 +18,9 @@
 #include <unistd.h>
 #endif
 
-namespace nlock::detail::etcd {
+#include <named_lock/detail/abi.hpp>
+
+namespace nlock::NAMED_LOCK_ABI::detail::etcd {
 
 inline std::atomic<std::uint64_t> fork_count{0};
 
@@ -75,4 +77,4 @@ inline std::string this_process() {
 #endif
 }
 
-}  // namespace nlock::detail::etcd
+}  // namespace nlock::NAMED_LOCK_ABI::detail::etcd

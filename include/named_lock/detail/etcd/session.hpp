@@ -27,7 +27,7 @@
 #include <named_lock/detail/etcd/process.hpp>
 #include <named_lock/detail/etcd/transport.hpp>
 
-namespace nlock::detail::etcd {
+namespace nlock::NAMED_LOCK_ABI::detail::etcd {
 
 /// Everything the thread works with; it lives as long as the thread does.
 class keeper {
@@ -433,4 +433,4 @@ class session {
 inline borrowed_channel::borrowed_channel(session& from) : from_{from}, channel_{from.take_channel()} {}
 inline borrowed_channel::~borrowed_channel() { from_.give_back(std::move(channel_)); }
 
-}  // namespace nlock::detail::etcd
+}  // namespace nlock::NAMED_LOCK_ABI::detail::etcd

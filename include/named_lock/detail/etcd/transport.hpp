@@ -10,7 +10,7 @@
 
 #include <named_lock/detail/etcd/clock.hpp>
 
-namespace nlock::detail::etcd {
+namespace nlock::NAMED_LOCK_ABI::detail::etcd {
 
 enum class transfer {
     answered,
@@ -68,4 +68,4 @@ class transport {
     virtual std::unique_ptr<channel> open() = 0;
 };
 
-}  // namespace nlock::detail::etcd
+}  // namespace nlock::NAMED_LOCK_ABI::detail::etcd

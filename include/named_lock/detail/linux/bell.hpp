@@ -28,7 +28,7 @@
 #include <named_lock/detail/line_place.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// The low bits of an address are its process, as a hint for people; Linux has no larger pids.
 inline constexpr int pid_bits = 22;
@@ -166,4 +166,4 @@ class voice {
 
 NAMED_LOCK_ONE_PER_PROCESS inline never_destroyed<voice> process_voice;
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -35,7 +35,7 @@
 #include <named_lock/lock_name.hpp>
 #include <named_lock/options.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 inline std::string proc_path(std::int64_t pid, const char* entry) { return "/proc/" + std::to_string(pid) + entry; }
 
@@ -240,4 +240,4 @@ inline lock_party party_at(const std::filesystem::path& path, lock_method method
     return party;
 }
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -29,7 +29,7 @@
 #include <named_lock/detail/posix/file.hpp>
 #include <named_lock/options.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// The process that waits there, as a hint for people.
 inline std::int64_t pid_of(const line_place& place) noexcept {
@@ -199,4 +199,4 @@ class line_memory {
     std::array<called, most_slow + 1> called_{};
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -11,7 +11,7 @@
 #include <named_lock/detail/linux/proc.hpp>
 #include <named_lock/options.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 struct lock_line {
     std::string_view type;     ///< FLOCK, POSIX, OFDLCK (F_OFD_SETLK), and others
@@ -63,4 +63,4 @@ inline bool is_hold(const lock_line& lock, lock_method method) noexcept {
     return (lock.type == "POSIX" || lock.type == "OFDLCK") && lock.start < first_mark;
 }
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -24,7 +24,7 @@
 
 #include <named_lock/detail/posix/descriptor.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// The text before the next `separator`, which is taken off `rest` with it.
 inline std::string_view take_until(std::string_view& rest, char separator) noexcept {
@@ -149,4 +149,4 @@ inline bool is_in_first_pid_namespace() {
     return size > 0 && std::string_view{name.data(), static_cast<std::size_t>(size)} == first;
 }
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

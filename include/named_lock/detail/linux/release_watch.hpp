@@ -30,7 +30,7 @@
 #include <named_lock/detail/posix/file.hpp>
 #include <named_lock/detail/watch_event.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// The one inotify instance of a process, made when somebody has waited for a while. All its waiters share it, because a
 /// user has 128 of them (fs.inotify.max_user_instances), and closing one takes 5 to 15 ms. Whichever waiter wakes first
@@ -236,4 +236,4 @@ class release_watch {
     file_events::listener listener_{bell_};
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

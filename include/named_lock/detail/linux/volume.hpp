@@ -21,7 +21,7 @@
 #include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/options.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 struct volume_facts {
     std::string file_system;
@@ -101,4 +101,4 @@ inline volume_facts volume_of(const descriptor& file, lock_method method) {
     return volume_in(mounts, mount_id_in(fdinfo), method);
 }
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

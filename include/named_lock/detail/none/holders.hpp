@@ -7,7 +7,7 @@
 
 #include <named_lock/options.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// Who is at a lock: this system does not tell.
 struct lock_party {
@@ -18,4 +18,4 @@ struct lock_party {
 
 inline lock_party party_at(const std::filesystem::path&, lock_method) { return {}; }
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

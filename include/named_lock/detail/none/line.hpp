@@ -10,7 +10,7 @@
 #include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/options.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 template <class File>
 bool has_line(const File&, lock_method) noexcept {
@@ -51,4 +51,4 @@ class line_memory {
     }
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

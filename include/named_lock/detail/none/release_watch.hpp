@@ -9,7 +9,7 @@
 #include <named_lock/detail/line_place.hpp>
 #include <named_lock/detail/watch_event.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 class release_watch {
   public:
@@ -32,4 +32,4 @@ class release_watch {
     release_watch* next_idle = nullptr;
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -27,12 +27,14 @@
 #include <new>
 #include <utility>
 
+#include <named_lock/detail/abi.hpp>
+
 #define NAMED_LOCK_OUT_OF_LINE [[gnu::noinline]]
 
 // One of each in a process, also when several shared libraries with hidden symbols include this header.
 #define NAMED_LOCK_ONE_PER_PROCESS [[gnu::visibility("default")]]
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// While there is one, pthread_cancel() of its thread waits: unwinding would end the process where nothing may throw, and
 /// musl and macOS unwind nothing at all. Around every call of this library that is a cancellation point (man 7 pthreads).
@@ -355,4 +357,4 @@ class descriptor {
     descriptor_table::entry* entry_ = nullptr;
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -24,7 +24,7 @@
 #include <named_lock/errors.hpp>
 #include <named_lock/options.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 #if defined(F_OFD_SETLK)
 inline constexpr bool has_ofd_locks = true;
@@ -348,4 +348,4 @@ inline void check_identities(const std::filesystem::path& path) {
 inline void mark_waiting_writer(file_handle& /*file*/) noexcept {}
 inline bool has_waiting_writer(const file_handle& /*file*/) noexcept { return false; }
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -31,7 +31,7 @@
 #include <named_lock/detail/linux/volume.hpp>
 #endif
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 #if defined(__APPLE__) || defined(__FreeBSD__)
 struct volume_facts {
@@ -180,4 +180,4 @@ class trial_file {
     temporary_file file_;
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -10,12 +10,14 @@
 #include <cstdint>
 #include <utility>
 
+#include <named_lock/detail/abi.hpp>
+
 struct _BY_HANDLE_FILE_INFORMATION;
 struct _OVERLAPPED;
 struct _SECURITY_ATTRIBUTES;
 struct HINSTANCE__;
 
-namespace nlock::detail::windows {
+namespace nlock::NAMED_LOCK_ABI::detail::windows {
 
 using dword = unsigned long;
 #if defined(NO_STRICT) && !defined(STRICT)  // then <windows.h> has one type for all handles
@@ -153,4 +155,4 @@ class handle {
     void* value_ = nullptr;
 };
 
-}  // namespace nlock::detail::windows
+}  // namespace nlock::NAMED_LOCK_ABI::detail::windows

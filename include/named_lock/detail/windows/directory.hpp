@@ -13,7 +13,7 @@
 #include <named_lock/detail/windows/identity.hpp>
 #include <named_lock/detail/windows/path.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// Not std::filesystem's: that of MinGW takes the server from \\server\share. The extended form is absolute and means
 /// what it says; GetFullPathNameW would take dots and spaces from its end.
@@ -87,4 +87,4 @@ inline windows::dword make_directories(const std::filesystem::path& path) {
     return names_directory(path) ? 0 : error;
 }
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -11,7 +11,7 @@
 #include <named_lock/detail/windows/api.hpp>
 #include <named_lock/detail/windows/identity.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// The name of an event that belongs to a file. In the global namespace, because a service and the programs of logged-in
 /// users have namespaces of their own otherwise.
@@ -67,4 +67,4 @@ inline windows::handle open_event(const event_name& name) noexcept {
     return windows::handle{windows::OpenEventW(windows::modify_state, 0, name.get())};
 }
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -32,7 +32,7 @@
 #define NAMED_LOCK_ONE_PER_PROCESS
 #define NAMED_LOCK_OUT_OF_LINE
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 constexpr std::uint32_t fork_generation() noexcept { return 0; }
 inline void install_fork_handlers(void (*)()) noexcept {}
@@ -238,4 +238,4 @@ inline void check_identities(const std::filesystem::path& path) {
     throw lock_error{std::errc::not_supported, "lock", path, "its file system does not tell files apart"};
 }
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

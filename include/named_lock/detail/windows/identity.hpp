@@ -11,7 +11,7 @@
 #include <named_lock/detail/windows/api.hpp>
 #include <named_lock/detail/windows/path.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// Which file it is, whatever path leads to it. Laid out as FILE_ID_INFO.
 struct file_identity {
@@ -55,4 +55,4 @@ inline std::optional<file_identity> identity_at(const std::filesystem::path& pat
     return identity;
 }
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -16,7 +16,7 @@
 #include <named_lock/detail/windows/api.hpp>
 #include <named_lock/errors.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// Before a name in the extended form, which the system takes as it is: see native_name.
 inline constexpr std::wstring_view extended = LR"(\\?\)";
@@ -121,4 +121,4 @@ inline std::size_t root_size(std::wstring_view path) noexcept {
     return end;
 }
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

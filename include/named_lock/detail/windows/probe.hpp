@@ -21,7 +21,7 @@
 #include <named_lock/errors.hpp>
 #include <named_lock/options.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 namespace windows {
 extern "C" {
 __declspec(dllimport) int __stdcall DeleteFileW(const wchar_t*);
@@ -116,4 +116,4 @@ class trial_file {
     std::filesystem::path path_;
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -22,7 +22,7 @@
 #include <named_lock/detail/windows/file.hpp>
 #include <named_lock/detail/windows/identity.hpp>
 
-namespace nlock::detail {
+namespace nlock::NAMED_LOCK_ABI::detail {
 
 class release_watch {
   public:
@@ -98,4 +98,4 @@ class release_watch {
     bool has_turn_ = false;  // woken by a release, and has not slept since
 };
 
-}  // namespace nlock::detail
+}  // namespace nlock::NAMED_LOCK_ABI::detail

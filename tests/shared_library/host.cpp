@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// Loads shared libraries that were built with other builds of the library, in the order in which they are named, and has
+// them and the program itself use one lock: they exclude each other as processes do.
+//
+// usage: named_lock_host local|global LIBRARY LIBRARY
+#include <dlfcn.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "plugin.hpp"
+#include "support/others.hpp"
+#include "support/temp_dir.hpp"
+#include "support/threads.hpp"
+
+namespace {
+
+using namespace nlock_test;
+
+bool failed = false;
+
+void expect(bool fulfilled, const std::string& promise) {
+    if (fulfilled) return;
+    failed = true;
+    std::cout << "broken: " << promise << std::endl;
+}
+
+bool try_in_another_thread(const plugin& user) {
+    return in_another_thread([&] {
+        const bool success = user.try_acquire();
+        if (success) user.release();
+        return success;
+    });
+}
+
+void check_alone(const plugin& one) {
+    expect(one.try_acquire() && one.try_acquire(), "a thread enters again what it holds");
+    expect(one.lock_count() == 2, "both holds count");
+    one.release();
+    expect(!try_in_another_thread(one), "another thread does not enter");
+    one.release();
+    expect(try_in_another_thread(one), "the lock is free when its last hold is gone");
+}
+
+void check_exclusion(const plugin& one, const plugin& other) {
+    one.acquire();
+    expect(!try_in_another_thread(other), "no thread enters through another build what one build holds");
+    if (std::string{one.abi} != other.abi) {
+        expect(other.lock_count() == 0, "a hold of one build is none of another");
+        expect(!other.try_acquire(), "the same thread does not enter through another build");
+    }
+    one.release();
+    expect(try_in_another_thread(other), "another build gets what one has given up");
+}
+
+void check_waiting(const plugin& one, const plugin& other) {
+    one.acquire();
+    task waiter{[&] {
+        other.acquire();
+        const unsigned count = other.lock_count();
+        other.release();
+        return count;
+    }};
+    expect(waiter.is_blocked(), "a thread waits for what another build holds");
+    one.release();
+    expect(waiter.get() == 1, "it gets the lock from the other build");
+}
+
+std::size_t lock_files_open() {
+    std::size_t count = 0;
+#if defined(__linux__)
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
+        std::error_code ignored;
+        if (std::filesystem::read_symlink(entry.path(), ignored).extension() == ".lock") ++count;
+    }
+#endif
+    return count;
+}
+
+/// A part that was unloaded has left its file behind, closed by nobody, but locked by nobody.
+void check_fork(const plugin& one, const std::vector<const plugin*>& all, const std::filesystem::path& file,
+                std::size_t unloaded = 0) {
+    one.acquire();
+    std::cout.flush();
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(static_cast<unsigned>(patience.count()));
+        failed = false;
+        expect(lock_files_open() <= unloaded, "a forked child has no lock file open");
+        for (const plugin* user : all) {
+            expect(user->lock_count() == 0, "a forked child holds nothing");
+            expect(!user->try_acquire(), "a forked child does not enter what its parent holds");
+        }
+        std::cout.flush();
+        ::_exit(failed ? EXIT_FAILURE : EXIT_SUCCESS);
+    }
+    int status = -1;
+    expect(::waitpid(child, &status, 0) == child && status == 0, "all is well in a forked child");
+    expect(!foreign_hold::is_possible(file, hold_kind::shared), "the parent holds the lock after its child's end");
+    one.release();
+    expect(foreign_hold::is_possible(file, hold_kind::exclusive), "the parent gives up the lock");
+}
+
+const plugin& start(get_plugin* get, const std::string& locks_dir) {
+    const plugin& user = *get();
+    std::cout << "built as " << user.abi << std::endl;
+    user.use(locks_dir.c_str());
+    check_alone(user);  // before the next one is loaded
+    return user;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    if (arguments.size() != 3) return 64;
+    const int mode = RTLD_NOW | (arguments[0] == "global" ? RTLD_GLOBAL : RTLD_LOCAL);
+    const temp_dir dir;
+    const std::string locks_dir = dir.path().string();
+    std::vector<void*> libraries;
+    std::vector<const plugin*> users;
+    for (std::size_t i = 1; i < arguments.size(); ++i) {
+        void* const library = ::dlopen(arguments[i].c_str(), mode);
+        void* const get = library == nullptr ? nullptr : ::dlsym(library, "nlock_test_get_plugin");
+        if (get == nullptr) {
+            std::cout << ::dlerror() << std::endl;
+            return EXIT_FAILURE;
+        }
+        libraries.push_back(library);
+        users.push_back(&start(reinterpret_cast<get_plugin*>(get), locks_dir));
+    }
+    expect(std::string{users.front()->abi} != users.back()->abi, "two builds have two names");
+    users.push_back(&start(nlock_test_get_plugin, locks_dir));
+    for (const plugin* one : users) {
+        check_fork(*one, users, dir.path() / "x.lock");
+        for (const plugin* other : users) {
+            if (one == other) continue;
+            check_exclusion(*one, *other);
+            check_waiting(*one, *other);
+        }
+    }
+
+    for (void* library : libraries) ::dlclose(library);
+    const plugin& rest = *users.back();
+    check_alone(rest);
+    check_fork(rest, {&rest}, dir.path() / "x.lock", libraries.size());
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
