@@ -75,6 +75,7 @@ if [ "$install" = yes ]; then
     if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
         install_missing cmake ninja-build "$compiler" catch2 libsqlite3-dev sqlite3 util-linux btrfs-progs \
             python3 python3-filelock python3-portalocker
+        install_missing clang libc++-dev libc++abi-dev  # the other standard library, for tests/shared_library
         if [ "$compiler" = clang ]; then  # its sanitizers are a package named after the version it depends on
             version=$(dpkg-query -W -f '${Depends}' clang | sed -n 's/.*clang-\([0-9][0-9]*\).*/\1/p')
             [ -n "$version" ] || fail "cannot tell which clang the package clang stands for"
