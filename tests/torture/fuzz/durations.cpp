@@ -114,30 +114,17 @@ void check_words(nanoseconds time) {
 
 void check_backoff(input& in) {
     const auto poll_interval = std::chrono::milliseconds{in.take<std::int64_t>()};
-    nlock::detail::backoff backoff{poll_interval, nlock::detail::backoff::shortest};
+    nlock::detail::backoff backoff{poll_interval};
     constexpr auto hour = std::chrono::hours{1};
-    for (const char c : in.rest().substr(0, 64)) {
-        nanoseconds pause{1};
-        switch (c % 5) {
-        case 0:
-            pause = backoff.next_rest();
-            break;
-        case 1:
-            pause = backoff.next_listen();
-            break;
-        case 2:
-            pause = backoff.next_poll();
-            break;
-        case 3:
-            backoff.heard_event();
-            break;
-        default:
-            backoff.heard_nothing();
-            break;
-        }
-        MUST(pause > nanoseconds::zero() && pause <= hour);
-        MUST(backoff.first_rest() >= nlock::detail::backoff::shortest);
+    const auto check = [&](nanoseconds pause) { MUST(pause > nanoseconds::zero() && pause <= hour); };
+    while (!in.rest().empty()) {
+        const auto what = in.take<std::uint8_t>();
+        if (what % 4 == 0) backoff.heard_event();
+        const nanoseconds waited{in.take<std::int64_t>()};
+        check(backoff.next(waited, what % 8 < 4));
+        check(backoff.next_behind());
     }
+    check(nlock::detail::backoff::grace());
 }
 
 }  // namespace
