@@ -77,7 +77,7 @@ class acquisition {
     static constexpr int quick_tries = 32;
 
     /// A wait that ends earlier has no watch: to begin and to end one takes longer than a bell needs.
-    static constexpr std::chrono::milliseconds unwatched{5};
+    static constexpr std::chrono::milliseconds unwatched{10};
 
     /// Any local user can ring a bell. After so many times in vain, in a wait that has lasted, it is not heard for a moment.
     static constexpr int most_in_vain = 8;
