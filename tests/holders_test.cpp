@@ -175,6 +175,23 @@ std::vector<nlock::lock_holder> found_within(std::chrono::nanoseconds time, cons
     return detail::holder_search{*file, method, limit}.run(detail::read_proc("/proc/locks", enough)).holders;
 }
 
+/// A look ends after 5 ms of processor time, of which a sanitizer takes many times more: there the next one may see what
+/// this one has not.
+constexpr int looks = NLOCK_TEST_HAS_FEATURE(address_sanitizer) || NLOCK_TEST_HAS_FEATURE(thread_sanitizer) ? 50 : 1;
+
+template <class Look, class Seen>
+Seen seen_by(Look look, const Seen& wanted) {
+    Seen seen = look();
+    for (int i = 1; i < looks && !(seen == wanted); ++i) seen = look();
+    return seen;
+}
+void check_holders(const named_lock& lock, const pid_and_name& wanted) {
+    CHECK(seen_by([&] { return shown(lock.holders()); }, wanted) == wanted);
+}
+void check_timeout(worker& w, const std::string& wanted) {
+    CHECK(seen_by([&] { return w.ask("acquire 0 x"); }, wanted) == wanted);
+}
+
 /// Gives this process `count` descriptors more, of nothing. How many it got.
 int open_many(int count) {
     const auto enough = static_cast<rlim_t>(count) + 100;
@@ -210,7 +227,7 @@ TEST_CASE("a lock that this process holds has it as the holder, once") {
     named_lock lock{"x", options_in(dir, method)};
     const auto hold = GENERATE(false, true) ? lock.acquire_shared() : lock.acquire();
     const auto again = lock.acquire_shared();
-    CHECK(shown(lock.holders()) == pid_and_name{{::getpid(), name_of(::getpid())}});
+    check_holders(lock, pid_and_name{{::getpid(), name_of(::getpid())}});
 }
 
 TEST_CASE("the holder is another process, with its pid and its short name") {
@@ -222,7 +239,7 @@ TEST_CASE("the holder is another process, with its pid and its short name") {
     holder.tell("method " + word_of(method));
     holder.tell("acquire -1 x");
     holder.tell("acquire -1 y");
-    CHECK(shown(lock.holders()) == expected({&holder}));
+    check_holders(lock, expected({&holder}));
     if (!under_qemu) CHECK(name_of(holder.pid()) == "named_lock_work");  // the system keeps 15 bytes
     holder.crash();
     CHECK(lock.holders().empty());
@@ -238,13 +255,13 @@ TEST_CASE("all processes that hold a lock shared are its holders") {
         w.tell("method " + word_of(method));
         w.tell("acquire_shared -1 x");
     }
-    CHECK(shown(lock.holders()) == expected({&workers[0], &workers[1], &workers[2]}));
+    check_holders(lock, expected({&workers[0], &workers[1], &workers[2]}));
     workers[1].tell("release");
-    CHECK(shown(lock.holders()) == expected({&workers[0], &workers[2]}));
+    check_holders(lock, expected({&workers[0], &workers[2]}));
     const auto hold = lock.acquire_shared();
     auto all = expected({&workers[0], &workers[2]});
     all[::getpid()] = name_of(::getpid());
-    CHECK(shown(lock.holders()) == all);
+    check_holders(lock, all);
 }
 
 TEST_CASE("who waits is no holder") {
@@ -263,7 +280,7 @@ TEST_CASE("who waits is no holder") {
         const std::string text{std::istreambuf_iterator<char>{locks}, {}};
         return text.find("-> FLOCK  ADVISORY  WRITE " + std::to_string(blocked.pid()) + " ") != std::string::npos;
     }));
-    CHECK(shown(lock.holders()) == expected({&holder}));
+    check_holders(lock, expected({&holder}));
 }
 
 TEST_CASE("a process that was forked from the holder is no holder") {
@@ -278,7 +295,7 @@ TEST_CASE("a process that was forked from the holder is no holder") {
     const auto parent = expected({&holder});
     holder.tell("fork");
     CHECK(holder.ask("holds") == "ok\t0");  // it lives
-    CHECK(shown(lock.holders()) == parent);
+    check_holders(lock, parent);
     holder.kill(SIGKILL);
     CHECK(holder.wait() == -SIGKILL);
     CHECK(holder.ask("holds") == "ok\t0");
@@ -301,7 +318,7 @@ TEST_CASE("a holder whose lock was taken by a process that has ended is found") 
     temp_dir dir;
     named_lock lock{"x", options_in(dir)};
     process holder = shell("exec 9<>\"$1\"; flock 9; echo in; read line", lock);
-    CHECK(shown(lock.holders()) == expected({&holder}));
+    check_holders(lock, expected({&holder}));
 }
 
 TEST_CASE("a program in Python is a holder, by each kind of lock") {
@@ -345,8 +362,15 @@ TEST_CASE("a time-out tells who holds the lock, in its text too") {
     worker holder{dir};
     holder.tell("method " + word_of(method));
     holder.tell("acquire_shared -1 x");
+    const auto time_out = [&](std::chrono::milliseconds timeout, std::size_t holders) {
+        auto error = thrown_by<nlock::lock_timeout>([&] { (void)lock.acquire(timeout); });
+        for (int i = 1; i < looks && error.holders().size() != holders; ++i) {
+            error = thrown_by<nlock::lock_timeout>([&] { (void)lock.acquire(timeout); });
+        }
+        return error;
+    };
     const auto check = [&](std::chrono::milliseconds timeout, const std::string& held_by) {
-        const auto error = thrown_by<nlock::lock_timeout>([&] { (void)lock.acquire(timeout); });
+        const auto error = time_out(timeout, 1);
         CHECK(error.what() == "lock 'x' (" + lock.path().string() + ") was not acquired within " +
                                   std::to_string(timeout.count()) + (timeout == 0ms ? " s" : " ms") + held_by);
         return shown(error.holders());
@@ -358,7 +382,7 @@ TEST_CASE("a time-out tells who holds the lock, in its text too") {
     worker second{dir};
     second.tell("method " + word_of(method));
     second.tell("acquire_shared -1 x");
-    const auto error = thrown_by<nlock::lock_timeout>([&] { (void)lock.acquire(5ms); });
+    const auto error = time_out(5ms, 2);
     CHECK(shown(error.holders()) == expected({&holder, &second}));
     const std::string text = error.what();
     const bool in_order = error.holders()[0].pid == holder.pid();
@@ -507,7 +531,7 @@ TEST_CASE("who has marked the file is no holder, and the mark can be read") {
     holder.tell("method " + word_of(method));
     if (method == lock_method::flock) {  // a whole-file lock of fcntl goes as far as the mark
         holder.tell("acquire -1 x");
-        CHECK(shown(lock.holders()) == expected({&holder}));
+        check_holders(lock, expected({&holder}));
     }
 }
 
@@ -553,7 +577,7 @@ TEST_CASE("inside a pid namespace a holder is found whose lock was taken by a pr
     worker inside{dir.path(), after(in_own_pids({"--mount-proc"}), script, dir.path())};
     std::string pid;
     std::ifstream{dir.path() / "pid"} >> pid;
-    CHECK(inside.ask("acquire 0 x") == timeout_in(dir.path(), "; held by pid " + pid + " (sleep)"));
+    check_timeout(inside, timeout_in(dir.path(), "; held by pid " + pid + " (sleep)"));
 }
 
 TEST_CASE("where /proc is that of another pid namespace nobody is named") {
@@ -595,7 +619,7 @@ TEST_CASE("a process that has got the pid of the one that took the lock is no ho
     };
     const std::unique_ptr<const temp_dir, decltype(end_it)> ends{&dir, end_it};
     CHECK(::kill(wanted, 0) == 0);
-    CHECK(shown(lock.holders()) == expected({&holder}));
+    check_holders(lock, expected({&holder}));
 }
 
 // ---- a hardened /proc ----
@@ -613,7 +637,7 @@ TEST_CASE("a holder that /proc hides is told by its pid") {
     holder.tell("umask 0");
     holder.tell("acquire -1 x");
     other.tell("as_user 65534");
-    CHECK(other.ask("acquire 0 x") == timeout_in(dir.path(), "; held by pid " + std::to_string(holder.pid())));
+    check_timeout(other, timeout_in(dir.path(), "; held by pid " + std::to_string(holder.pid())));
     holder.tell("release");
     CHECK(other.ask("acquire 0 x") == "ok");
 }
@@ -629,7 +653,7 @@ TEST_CASE("without /proc/locks holders are found by their descriptors") {
     worker other{dir.path(), after({"unshare", "--mount"}, mount_it, dir.path())};
     for (worker* w : {&holder, &other}) w->tell("method " + word_of(method));
     holder.tell("acquire_shared -1 x");
-    CHECK(other.ask("acquire 0 x") == timeout_in(dir.path(), "; held by pid " + shown(holder)));
+    check_timeout(other, timeout_in(dir.path(), "; held by pid " + shown(holder)));
 }
 
 TEST_CASE("without /proc nobody is named") {
@@ -682,7 +706,7 @@ void check_holders_on(const std::string& mount_it, const temp_dir& dir) {
     begin(other, second);
     stranger.tell("acquire -1 x");
     holder.tell("acquire -1 x");
-    CHECK(other.ask("acquire 0 x") == timeout_in(mounted / second, "; held by pid " + shown(holder)));
+    check_timeout(other, timeout_in(mounted / second, "; held by pid " + shown(holder)));
     CHECK(locked_file(holder) == locked_file(stranger));  // or it would be no wonder
 
     worker blind{dir.path(), beside(holder)};  // that may not look who of the two has which file
@@ -740,6 +764,18 @@ TEST_CASE("a look for holders that has no time left reads no more of /proc") {
     CHECK(shown(found_within(10s, by_fcntl, lock_method::fcntl)) == this_one);
     CHECK(shown(found_within(0s, by_flock, lock_method::flock)) == this_one);  // /proc/locks has told
     CHECK(found_within(0s, by_fcntl, lock_method::fcntl).empty());
+}
+
+TEST_CASE("the latest processes are looked at first, also when pids have begun anew") {
+    const auto ordered = [](std::int64_t latest) {
+        std::vector<std::int64_t> pids{1, 5, 9, 20};
+        detail::order_by_age(pids, latest);
+        return pids;
+    };
+    CHECK(ordered(20) == std::vector<std::int64_t>{20, 9, 5, 1});
+    CHECK(ordered(9) == std::vector<std::int64_t>{9, 5, 1, 20});
+    CHECK(ordered(7) == std::vector<std::int64_t>{5, 1, 20, 9});
+    CHECK(ordered(0) == std::vector<std::int64_t>{20, 9, 5, 1});
 }
 
 TEST_CASE("processes with many descriptors do not keep one who looks for holders") {

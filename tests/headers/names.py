@@ -13,8 +13,9 @@ import subprocess
 import sys
 
 NAMESPACE = re.compile(r"^[ \t]*(?:inline +)?namespace +nlock\b.*", re.MULTILINE)
-SYMBOL = re.compile(r"^[0-9a-fA-F ]* [A-Za-z] (.*\bnlock::.*)$", re.MULTILINE)
-OUTSIDE = re.compile(r"\bnlock::(?!v\d+_\d+_\d+)")
+# As they are, because binutils' demangler takes some parts of a long name for others.
+SYMBOL = re.compile(r"^[0-9a-fA-F ]* [A-Za-z] (.*(?<!\d)5nlock.*)$", re.MULTILINE)
+OUTSIDE = re.compile(r"(?<!\d)5nlock(?!\d+v\d+_\d+_\d+)")
 
 
 def namespaces_outside(include):
@@ -26,7 +27,7 @@ def namespaces_outside(include):
 
 def symbols_of(nm, objects):
     for start in range(0, len(objects), 50):
-        command = [nm, "-C", *objects[start:start + 50]]
+        command = [nm, *objects[start:start + 50]]
         yield from SYMBOL.findall(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 

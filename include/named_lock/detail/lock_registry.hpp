@@ -147,6 +147,7 @@ class lock_registry {
         for (registered_state* s = first_with(hash); s != nullptr; s = s->next) {
             if (s->hash != hash || s->path().native() != path) continue;
             if (auto alive = s->weak_from_this().lock()) return alive;
+            s->meet_last_user();
         }
         return nullptr;
     }

@@ -85,6 +85,12 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         if (generation_.load(std::memory_order_acquire) != fork_generation()) start_afresh();
     }
 
+    /// For what happened under this one to come before what happens under the next one of its path, also in the eyes of
+    /// threads that have met nowhere but at the system's lock.
+    void meet_last_user() noexcept {
+        if (generation_.load() == fork_generation()) const std::scoped_lock met{mutex_};
+    }
+
     // Whole operations.
 
     [[nodiscard]] bool holds(ticket t) {

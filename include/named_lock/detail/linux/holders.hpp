@@ -100,6 +100,12 @@ struct lock_party {
     bool may_hide_holders = false;  // there may be some that cannot be seen from here
 };
 
+/// The latest first. The system counts pids up, and begins anew at the limit.
+inline void order_by_age(std::vector<std::int64_t>& ascending, std::int64_t latest) {
+    std::rotate(ascending.begin(), std::upper_bound(ascending.begin(), ascending.end(), latest), ascending.end());
+    std::reverse(ascending.begin(), ascending.end());
+}
+
 class holder_search {
   public:
     holder_search(const proc_file& file, lock_method method, const look_time& time)
@@ -160,12 +166,19 @@ class holder_search {
         }
     }
 
+    /// 0: unknown. "0.21 0.35 0.30 2/131 29692\n"
+    [[nodiscard]] std::int64_t latest_pid() const {
+        const std::string load = read_proc("/proc/loadavg", time_).value_or("");
+        const std::size_t at = load.rfind(' ') + 1;
+        return number_in<std::int64_t>(std::string_view{load}.substr(at, load.find('\n', at) - at)).value_or(0);
+    }
+
     [[nodiscard]] std::vector<std::int64_t> processes() const {
         std::vector<std::int64_t> pids;
         proc_directory directory{"/proc"};
         for (auto pid = directory.next(); pid && !time_.is_over(); pid = directory.next()) pids.push_back(*pid);
-        pids.push_back(::getpid());
-        std::reverse(pids.begin(), pids.end());
+        order_by_age(pids, latest_pid());
+        pids.insert(pids.begin(), ::getpid());
         return pids;
     }
 
