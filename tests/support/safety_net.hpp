@@ -23,6 +23,7 @@ inline thread_local std::chrono::nanoseconds net_cut_from = (std::chrono::nanose
 /// How often the net was cut in this process. Never: the library waits in another way, and nothing is tested.
 inline std::atomic<long> net_cuts{0};
 
+#if !defined(_WIN32)  // where nothing is replaced, and MinGW does not link such variables of two source files
 /// What the calling thread does once, right before it begins to watch, and before it sleeps: the moments at which a
 /// release is lost most easily.
 inline thread_local std::function<void()> before_watching;
@@ -35,6 +36,7 @@ inline thread_local std::function<int(int socket)> instead_of_bind;
 /// What the calling thread does before linkat(2) and fchmod(2), while that is set: 0, or what they fail with.
 inline thread_local std::function<int(int how)> before_linkat;
 inline thread_local std::function<int()> before_fchmod;
+#endif
 
 #if defined(__linux__)
 /// What it does to the answers of fstat(2).
