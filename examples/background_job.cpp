@@ -9,13 +9,12 @@
 // by. When that one ends, or is killed (kill -9), another takes over at once: the system releases the lock of a process
 // that has ended.
 #include <chrono>
-#include <exception>
 #include <iostream>
-#include <stdexcept>
-#include <string>
 #include <thread>
 
 #include <named_lock/named_lock.hpp>
+
+#include "options.hpp"
 
 using namespace std::chrono_literals;
 
@@ -41,14 +40,10 @@ void do_the_job(int rounds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    try {
-        const int rounds = argc > 1 ? std::stoi(argv[1]) : 10;
-        do_the_job(rounds);
-    } catch (const std::logic_error&) {  // thrown by std::stoi
-        std::cerr << "usage: background_job [ROUNDS]\n";
-        return 64;
-    } catch (const std::exception& e) {
-        std::cerr << "background_job: " << e.what() << '\n';
-        return 1;
-    }
+    const small_program self{"background_job", "Does a job in so many rounds, by default 10, in one process at a time.",
+                             " [ROUNDS]", 1};
+    return run_example(self, argc, argv, [](const auto& words) {
+        do_the_job(words.empty() ? 10 : to_number("ROUNDS", words[0], 1, 1'000'000));
+        return 0;
+    });
 }

@@ -8,12 +8,14 @@
 //
 //     for i in 1 2 3 4 5 6 7 8; do ./calculation & done; wait; cat calculation.txt
 #include <chrono>
-#include <exception>
-#include <fstream>
 #include <iostream>
 #include <mutex>
+#include <vector>
 
 #include <named_lock/named_lock.hpp>
+
+#include "numbers.hpp"
+#include "options.hpp"
 
 using namespace std::chrono_literals;
 
@@ -21,10 +23,9 @@ namespace {
 
 /// Right only while nobody else does the same: between reading and writing the number must not change.
 void calculate(const char* way) {
-    int number = 0;
-    std::ifstream{"calculation.txt"} >> number;
-    ++number;
-    std::ofstream{"calculation.txt"} << number << '\n';
+    const std::vector<int> found = read_numbers("calculation.txt");
+    const int number = found.empty() ? 1 : found.front() + 1;
+    write_numbers("calculation.txt", {number});
     std::cout << way << number << '\n';
 }
 
@@ -54,14 +55,13 @@ void with_a_scoped_lock(nlock::named_lock& lock) {
 
 }  // namespace
 
-int main() {
-    try {
+int main(int argc, char** argv) {
+    const small_program self{"calculation", "Adds 3 to the number in calculation.txt, holding a lock in three ways."};
+    return run_example(self, argc, argv, [](const auto&) {
         nlock::named_lock lock{"calculation"};  // the file locks/calculation.lock
         with_try_and_catch(lock);
         with_a_guard(lock);
         with_a_scoped_lock(lock);
-    } catch (const std::exception& e) {
-        std::cerr << "calculation: " << e.what() << '\n';
-        return 1;
-    }
+        return 0;
+    });
 }

@@ -9,7 +9,6 @@
 // Ctrl-C is a signal, and a signal handler may call next to nothing: neither request_stop() nor a lock. So the signals
 // are blocked, and a thread that waits for them turns the first into a stop request. (Windows has a thread for it.)
 #include <chrono>
-#include <exception>
 #include <future>
 #include <iostream>
 #include <stop_token>
@@ -23,6 +22,8 @@
 #endif
 
 #include <named_lock/named_lock.hpp>
+
+#include "options.hpp"
 
 namespace {
 
@@ -62,8 +63,9 @@ bool wait_for_signal() {
 
 }  // namespace
 
-int main() {
-    try {
+int main(int argc, char** argv) {
+    const small_program self{"cancel", "Waits for a lock that nobody gives up, until Ctrl-C or for two seconds."};
+    return run_example(self, argc, argv, [](const auto&) {
         block_signals();
         nlock::named_lock lock{"cancel"};
         // Somebody else has it for long: a thread here, it might as well be another program.
@@ -86,8 +88,6 @@ int main() {
             const auto delay = std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - stopped_at);
             std::cout << e.what() << "\nthe wait ended " << delay.count() << " us after the stop request\n";
         }
-    } catch (const std::exception& e) {
-        std::cerr << "cancel: " << e.what() << '\n';
-        return 1;
-    }
+        return 0;
+    });
 }

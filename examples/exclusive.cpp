@@ -16,11 +16,8 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <exception>
 #include <filesystem>
 #include <iostream>
-#include <sstream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -79,13 +76,6 @@ struct arguments {
     std::vector<std::string> command;
 };
 
-std::vector<std::string> split(const std::string& text) {
-    std::vector<std::string> parts;
-    std::istringstream rest{text};
-    for (std::string part; std::getline(rest, part, ',');) parts.push_back(part);
-    return parts;
-}
-
 std::chrono::duration<double> to_seconds(const std::string& option, const std::string& text) {
     char* end = nullptr;
     const double seconds = std::strtod(text.c_str(), &end);
@@ -105,7 +95,7 @@ arguments parse(const std::vector<std::string>& words) {
         } else if (option == "--timeout") {
             parsed.timeout = to_seconds(option, given.value());
         } else if (option == "--etcd") {
-            parsed.etcd = split(given.value());
+            parsed.etcd = split_at_commas(given.value());
         } else if (option == "--ttl") {
             parsed.ttl = to_seconds(option, given.value());
         } else if (option == "--grace") {
@@ -220,7 +210,7 @@ int run_while_held(const arguments&) { throw usage_error{"this program was built
 }  // namespace
 
 int main(int argc, char** argv) {
-    try {
+    return status_of("exclusive", usage, [&] {
         const arguments wanted = parse(start(argc, argv));
         if (wanted.help) {
             std::cout << usage << help;
@@ -233,14 +223,5 @@ int main(int argc, char** argv) {
         options.on_wait = [&](const nlock::lock_wait& wait) { say_who_holds_it(wanted.name, wait); };
         const nlock::named_lock lock{wanted.name, options};
         return wanted.holders ? print_holders(lock) : run_exclusively(lock, wanted);
-    } catch (const std::invalid_argument& e) {  // usage_error, nlock::invalid_lock_name
-        std::cerr << "exclusive: " << e.what() << '\n' << usage;
-        return exit_usage;
-    } catch (const nlock::lock_timeout& e) {
-        std::cerr << "exclusive: " << e.what() << '\n';
-        return exit_timeout;
-    } catch (const std::exception& e) {
-        std::cerr << "exclusive: " << e.what() << '\n';
-        return exit_lock_unusable;
-    }
+    });
 }

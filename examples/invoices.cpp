@@ -34,7 +34,6 @@
 #include <mutex>
 #include <optional>
 #include <random>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -161,7 +160,7 @@ class shop_lock {
             nlock::etcd_options options;
             options.prefix = "named_lock_invoices/" + to_utf8(given.locks_dir) + "/";
             options.ttl = std::chrono::seconds{5};
-            etcd_.emplace(name, nlock::etcd_cluster{split(given.lock), options});
+            etcd_.emplace(name, nlock::etcd_cluster{split_at_commas(given.lock), options});
         }
 #endif
     }
@@ -188,12 +187,6 @@ class shop_lock {
   private:
     std::optional<nlock::named_lock> file_;
 #ifdef NAMED_LOCK_HAS_ETCD
-    static std::vector<std::string> split(const std::string& text) {
-        std::vector<std::string> parts;
-        std::istringstream rest{text};
-        for (std::string part; std::getline(rest, part, ',');) parts.push_back(part);
-        return parts;
-    }
     std::optional<nlock::etcd_lock> etcd_;
 #endif
 };
@@ -556,14 +549,6 @@ constexpr const char* usage = R"(usage: invoices [--db FILE] [--workers N] [--et
   --etcd URLS    once more with the lock in an etcd cluster: "http://10.0.0.1:2379,http://10.0.0.2:2379"
 )";
 
-std::size_t to_number_of_workers(const std::string& text) {
-    const bool is_number =
-        !text.empty() && text.size() < 4 && text.find_first_not_of("0123456789") == std::string::npos;
-    const int number = is_number ? std::stoi(text) : 0;
-    if (number < 1 || number > 64) throw usage_error{"--workers takes a number from 1 to 64, not '" + text + "'"};
-    return static_cast<std::size_t>(number);
-}
-
 arguments parse(const std::vector<std::string>& words) {
     arguments parsed;
     options given{words};
@@ -571,7 +556,7 @@ arguments parse(const std::vector<std::string>& words) {
         if (given.name() == "--db") {
             parsed.db = to_path(given.value());
         } else if (given.name() == "--workers") {
-            parsed.workers = to_number_of_workers(given.value());
+            parsed.workers = static_cast<std::size_t>(to_number("--workers", given.value(), 1, 64));
         } else if (given.name() == "--etcd") {
             parsed.etcd = given.value();
         } else if (given.name() == "--help" || given.name() == "-h") {
@@ -584,8 +569,7 @@ arguments parse(const std::vector<std::string>& words) {
     if (!parsed.etcd.empty()) throw usage_error{"this program was built without etcd"};
 #endif
     if (!parsed.etcd.empty() && parsed.workers < 2) throw usage_error{"with --etcd there must be two workers"};
-    if (const auto others = given.others(); !others.empty())
-        throw usage_error{"unexpected argument '" + others[0] + "'"};
+    (void)given.others(0);  // there must be none
     return parsed;
 }
 
@@ -629,32 +613,30 @@ int save_each_way(const std::string& program, const arguments& wanted) {
                   << ": one program stood still until its lock was lost and others had saved; of its writes the token "
                      "kept out "
                   << refused << ".\n";
-        if (refused == 0) throw std::runtime_error{"the write with an old token was not refused"};
     }
-    if (with.wrong_tracks == 0 && remote.wrong_tracks == 0) return 0;
-    std::cerr << "invoices: updates were lost although every save held the lock\n";
-    return 1;
+    const auto fail = [](const char* why) { return std::cerr << "invoices: " << why << '\n', 1; };
+    if (with.wrong_tracks + remote.wrong_tracks != 0) return fail("updates were lost although every save held the lock");
+    if (!wanted.etcd.empty() && refused == 0) return fail("the write with an old token was not refused");
+    return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    try {
+    return status_of("invoices", usage, [&] {
         const std::vector<std::string> words = start(argc, argv);
         if (is_worker(words)) return work(job_of(words));
         const arguments wanted = parse(words);
-        if (!wanted.help) return save_each_way(words.at(0), wanted);
-        std::cout << usage;
-        return 0;
-    } catch (const interrupted& e) {  // cleaned up; now end as whoever sent the signal expects
-        std::signal(e.signal, SIG_DFL);
-        std::raise(e.signal);
-        return 1;
-    } catch (const usage_error& e) {
-        std::cerr << "invoices: " << e.what() << '\n' << usage;
-        return exit_usage;
-    } catch (const std::exception& e) {
-        std::cerr << "invoices: " << e.what() << '\n';
-        return 1;
-    }
+        if (wanted.help) {
+            std::cout << usage;
+            return 0;
+        }
+        try {
+            return save_each_way(words.at(0), wanted);
+        } catch (const interrupted& e) {  // cleaned up; now end as whoever sent the signal expects
+            std::signal(e.signal, SIG_DFL);
+            std::raise(e.signal);
+            return 1;
+        }
+    });
 }

@@ -7,13 +7,14 @@
 // saw a list that was only half written ("torn lists: 0"). The same holds when several programs run at once in the same
 // directory (the list is the file prices.txt).
 #include <atomic>
-#include <exception>
-#include <fstream>
 #include <future>
 #include <iostream>
 #include <vector>
 
 #include <named_lock/named_lock.hpp>
+
+#include "numbers.hpp"
+#include "options.hpp"
 
 namespace {
 
@@ -29,18 +30,11 @@ void note_the_most(int count) {
     }
 }
 
-std::vector<int> read_prices() {
-    std::ifstream file{"prices.txt"};
-    std::vector<int> prices;
-    for (int price = 0; file >> price;) prices.push_back(price);
-    return prices;
-}
-
 void read_often(nlock::named_lock lock) {
     for (int i = 0; i < 500; ++i) {
         const auto guard = lock.acquire_shared();
         note_the_most(++readers_inside);
-        const std::vector<int> prices = read_prices();
+        const std::vector<int> prices = read_numbers("prices.txt");
         if (prices != std::vector<int>(prices_in_list, prices.empty() ? 0 : prices.front())) ++torn_lists;
         --readers_inside;
     }
@@ -48,16 +42,16 @@ void read_often(nlock::named_lock lock) {
 
 void raise_all_prices(nlock::named_lock lock) {
     const auto guard = lock.acquire();
-    const std::vector<int> prices = read_prices();
+    const std::vector<int> prices = read_numbers("prices.txt");
     const int price = prices.empty() ? 1 : prices.front() + 1;
-    std::ofstream file{"prices.txt"};
-    for (int i = 0; i < prices_in_list; ++i) file << price << std::endl;  // one by one: easy to see half of
+    write_numbers("prices.txt", std::vector<int>(prices_in_list, price));
 }
 
 }  // namespace
 
-int main() {
-    try {
+int main(int argc, char** argv) {
+    const small_program self{"readers_writer", "Reads a price list in four threads at once while it is written."};
+    return run_example(self, argc, argv, [](const auto&) {
         const nlock::named_lock lock{"prices"};
         raise_all_prices(lock);  // there is a list before anybody reads
         std::vector<std::future<void>> readers;
@@ -68,8 +62,5 @@ int main() {
                   << "readers at once: up to " << most_readers_inside << '\n'
                   << "torn lists: " << torn_lists << '\n';
         return torn_lists == 0 ? 0 : 1;
-    } catch (const std::exception& e) {
-        std::cerr << "readers_writer: " << e.what() << '\n';
-        return 1;
-    }
+    });
 }

@@ -11,10 +11,7 @@
 #include <string>
 #include <vector>
 
-// The first three are those of sysexits.h, the others those of the shell.
-inline constexpr int exit_usage = 64;
-inline constexpr int exit_lock_unusable = 71;
-inline constexpr int exit_timeout = 75;
+// Besides those of options.hpp: 76 of sysexits.h, and those of the shell.
 inline constexpr int exit_lost = 76;
 inline constexpr int exit_cannot_run = 126;
 inline constexpr int exit_not_found = 127;

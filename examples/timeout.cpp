@@ -7,24 +7,26 @@
 // a second, then says that there is another one, and which. End the first with Enter, with Ctrl-C or even with kill -9:
 // the next instance starts at once, there is nothing to clean up.
 #include <chrono>
-#include <exception>
 #include <iostream>
 
 #include <named_lock/named_lock.hpp>
 
+#include "options.hpp"
+
 using namespace std::chrono_literals;
 
-int main() {
-    try {
+int main(int argc, char** argv) {
+    const small_program self{"timeout", "Runs until Enter is pressed, unless another instance runs already."};
+    return run_example(self, argc, argv, [](const auto&) {
         nlock::named_lock lock{"application"};
-        const auto guard = lock.acquire(1s);
-        std::cout << "This is the only instance. Press Enter to end it." << std::endl;
-        std::cin.get();
-    } catch (const nlock::lock_timeout& e) {
-        std::cerr << "Another instance of this application currently holds the lock.\n(" << e.what() << ")\n";
-        return 1;
-    } catch (const std::exception& e) {  // not contention: the lock file cannot be used
-        std::cerr << "timeout: " << e.what() << '\n';
-        return 2;
-    }
+        try {
+            const auto guard = lock.acquire(1s);
+            std::cout << "This is the only instance. Press Enter to end it." << std::endl;
+            std::cin.get();
+            return 0;
+        } catch (const nlock::lock_timeout& e) {  // all else is not contention: the lock file cannot be used
+            std::cerr << "timeout: Another instance of this application currently holds the lock: " << e.what() << '\n';
+            return exit_timeout;
+        }
+    });
 }

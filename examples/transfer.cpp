@@ -9,15 +9,16 @@
 // What to look at: it ends, and the total is the same as before, also when several programs run at once in the same
 // directory (the accounts are the files transfer/alice and transfer/bob).
 #include <array>
-#include <exception>
 #include <filesystem>
-#include <fstream>
 #include <future>
 #include <iostream>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include <named_lock/named_lock.hpp>
+
+#include "numbers.hpp"
+#include "options.hpp"
 
 namespace {
 
@@ -26,13 +27,11 @@ constexpr int opening_balance = 1000;
 constexpr int transfers_each_way = 200;
 
 int balance_of(const std::string& owner) {
-    int balance = opening_balance;
-    std::ifstream file{accounts / owner};
-    if (file) file >> balance;
-    return balance;
+    const std::vector<int> balance = read_numbers(accounts / owner);
+    return balance.empty() ? opening_balance : balance.front();
 }
 
-void set_balance(const std::string& owner, int balance) { std::ofstream{accounts / owner} << balance << '\n'; }
+void set_balance(const std::string& owner, int balance) { write_numbers(accounts / owner, {balance}); }
 
 nlock::named_lock lock_of(const std::string& owner) { return nlock::named_lock{"account " + owner, accounts}; }
 
@@ -53,8 +52,9 @@ int total() {
 
 }  // namespace
 
-int main() {
-    try {
+int main(int argc, char** argv) {
+    const small_program self{"transfer", "Sends money from alice to bob and back at once, locking both accounts."};
+    return run_example(self, argc, argv, [](const auto&) {
         std::cout << "total before: " << total() << '\n';
         auto there = std::async(std::launch::async, transfer_often, "alice", "bob");
         auto back = std::async(std::launch::async, transfer_often, "bob", "alice");
@@ -63,8 +63,5 @@ int main() {
         const int after = total();
         std::cout << 2 * transfers_each_way << " transfers\ntotal after:  " << after << '\n';
         return after == 2 * opening_balance ? 0 : 1;
-    } catch (const std::exception& e) {
-        std::cerr << "transfer: " << e.what() << '\n';
-        return 1;
-    }
+    });
 }

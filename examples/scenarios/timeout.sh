@@ -21,9 +21,10 @@ case $line in *"only instance"*) ;; *) fail "the first instance said: $line" ;; 
 "$program" </dev/null 2>said_by_second
 status=$?
 tr -d '\r' <said_by_second | tee complaint
-[ "$status" -eq 1 ] || fail "the second instance ended with status $status"
-grep -q '^Another instance of this application currently holds the lock\.$' complaint || fail "it did not say why"
+[ "$status" -eq 75 ] || fail "the second instance ended with status $status"
+grep -q '^timeout: Another instance of this application currently holds the lock: ' complaint || fail "it did not say why"
 grep -q 'was not acquired within 1 s' complaint || fail "it did not say how long it waited"
+[ "$(wc -l <complaint)" -eq 1 ] || fail "it said more than a line"
 
 kill -KILL "$first"
 wait "$first"
