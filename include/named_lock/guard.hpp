@@ -12,8 +12,10 @@
 namespace nlock::NAMED_LOCK_ABI {
 
 /// One hold of a lock, given up when the guard goes. It needs no named_lock object to outlive it, may be moved to
-/// another thread and may go there. Like any single object it must not be used by two threads at once.
-/// A forked child's copy holds nothing and does nothing.
+/// another thread and may go there. The hold stays with the thread that acquired it, though: until the guard goes, that
+/// thread enters again, so that both are inside. Where guards move, use lock_options::reentrant = false.
+/// Like any single object a guard must not be used by two threads at once. A forked child's copy holds nothing and does
+/// nothing.
 class [[nodiscard]] guard {
   public:
     /// An empty guard.

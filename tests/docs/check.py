@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The named_lock authors
-"""Compiles every ```cpp block and configures every ```cmake block of README.md and docs/*.md.
+"""Compiles every ```cpp block and configures every ```cmake block of README.md and docs/*.md, and follows their links.
 
 A C++ block that includes something or defines main() is a file of its own, compiled as it stands. Any other block is
 the inside of a function, which knows the standard library, named_lock, `using namespace std::chrono_literals`, and
@@ -116,6 +116,21 @@ def translation_units(document, blocks):
         yield f"{document.stem}_{standard}.cpp".replace("++", ""), standard, PRELUDE + "".join(functions)
 
 
+def headings_of(document):
+    """As anchors: what GitHub makes of a heading."""
+    lines = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+def broken_links(document):
+    """Links to files that are not there, or to headings that they do not have."""
+    for link in re.findall(r"\]\((?!\w+:)([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        name, _, anchor = link.partition("#")
+        target = document.parent / name if name else document
+        if not target.exists() or (anchor and anchor not in headings_of(target)):
+            yield f"{document}: a broken link: {link}"
+
+
 def run(command, what):
     """None, or what the failed command had to say."""
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
@@ -183,9 +198,10 @@ def main():
         sys.exit("no ```cpp block found in " + ", ".join(map(str, documents)))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         failures = [failure for failure in pool.map(lambda job: run(*job), jobs) if failure]
+    failures += [broken for document in documents for broken in broken_links(document)]
     print("\n".join(failures))
     print(f"{counts['cpp']} C++ and {counts['cmake']} CMake blocks of {len(documents)} documents, "
-          f"{len(failures)} of {len(jobs)} runs failed")
+          f"{len(failures)} failures in {len(jobs)} runs")
     sys.exit(1 if failures else 0)
 
 
