@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <limits>
@@ -11,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -41,6 +43,42 @@ std::vector<named_lock> locks_in(const temp_dir& dir, const std::vector<std::str
     std::vector<named_lock> locks;
     for (const auto& name : names) locks.emplace_back(name, dir.path());
     return locks;
+}
+
+/// Makes `count` lock files, in the order in which acquire_all takes them.
+std::vector<named_lock> locks_in_order(const temp_dir& dir, int count) {
+    std::vector<named_lock> locks;
+    for (int i = 0; i < count; ++i) {
+        locks.emplace_back("lock " + std::to_string(i), dir.path());
+        std::ofstream{locks.back().path()};
+    }
+    std::sort(locks.begin(), locks.end(), [](const named_lock& a, const named_lock& b) {
+        return nlock::detail::identity_at(a.path()) < nlock::detail::identity_at(b.path());
+    });
+    return locks;
+}
+
+/// Makes both names of one file: by a hard link, where the case of letters does not do it.
+void make_two_names(const std::filesystem::path& directory, const std::string& name, const std::string& other) {
+    std::filesystem::create_directories(directory);
+    std::ofstream{directory / (name + ".lock")};
+    const auto second = directory / (other + ".lock");
+    if (!std::filesystem::exists(second)) std::filesystem::create_hard_link(directory / (name + ".lock"), second);
+}
+
+/// Whether another program can take the lock soon, and has then given it up again.
+bool becomes_free(const named_lock& lock) {
+    const nlock::detail::deadline end{patience};
+    while (!foreign_hold::is_possible(lock.path(), hold_kind::exclusive)) {
+        if (end.has_passed()) return false;
+        std::this_thread::yield();
+    }
+    return true;
+}
+
+/// Gives the path of `lock` the file of `other`, which is open: Windows does not let anybody.
+void replace_file(const named_lock& lock, const named_lock& other) {
+    std::filesystem::rename(other.path(), lock.path());
 }
 
 bool are_all(const std::vector<named_lock>& locks, seen expected) {
@@ -157,20 +195,24 @@ TEST_CASE("a failed acquire_all leaves the holds that the thread had before") {
 
 TEST_CASE("acquire_all waits until the last of the locks is free") {
     temp_dir dir;
-    const auto locks = locks_in(dir, {"a", "b"});
-    event a_waits;
-    event b_waits;
+    const auto locks = locks_in_order(dir, 2);
+    event first_waits;
+    event second_waits;
     auto options = options_in(dir);
-    options.on_wait = [&](const nlock::lock_wait& w) { (w.path.filename() == "a.lock" ? a_waits : b_waits).happen(); };
-    foreign_hold of_a{locks[0]};
-    foreign_hold of_b{locks[1]};
-    task waiter{[&] { return acquire_all({named_lock{"b", options}, named_lock{"a", options}}).size(); }};
-    REQUIRE(a_waits.wait());  // in the order of the names
+    options.on_wait = [&](const nlock::lock_wait& w) {
+        (w.path == locks[0].path() ? first_waits : second_waits).happen();
+    };
+    foreign_hold of_first{locks[0]};
+    foreign_hold of_second{locks[1]};
+    task waiter{[&] {
+        return acquire_all({named_lock{locks[1].name(), options}, named_lock{locks[0].name(), options}}).size();
+    }};
+    REQUIRE(first_waits.wait());
     CHECK(waiter.is_blocked());
-    of_a.release();
-    REQUIRE(b_waits.wait());
+    of_first.release();
+    REQUIRE(second_waits.wait());
     CHECK(waiter.is_blocked());
-    of_b.release();
+    of_second.release();
     CHECK(waiter.get() == 2);
 }
 
@@ -190,6 +232,160 @@ TEST_CASE("acquire_all does not deadlock with another one that names the locks i
     one.get();
     other.get();
     CHECK(counter == 2 * rounds);
+}
+
+TEST_CASE("acquire_all does not deadlock with another one that has other names for the same files") {
+    temp_dir dir;
+    make_two_names(dir.path(), "a", "A");
+    make_two_names(dir.path(), "b", "B");
+    int counter = 0;
+    constexpr int rounds = repetitions(2000);
+    const auto work = [&](const std::vector<std::string>& names) {
+        const auto locks = locks_in(dir, names);
+        for (int i = 0; i < rounds; ++i) {
+            const auto guards = acquire_all(locks, patience / 2);  // which only a deadlock reaches
+            ++counter;
+        }
+    };
+    task one{[&] { work({"A", "b"}); }};
+    task other{[&] { work({"a", "B"}); }};
+    CHECK_NOTHROW(one.get());
+    CHECK_NOTHROW(other.get());
+    CHECK(counter == 2 * rounds);
+}
+
+TEST_CASE("acquire_all refuses a group in which two names are one file") {
+    temp_dir dir;
+    make_two_names(dir.path(), "a", "A");
+    auto options = options_in(dir);
+    options.reentrant = GENERATE(true, false);
+    const named_lock lock{"a", options};
+    const named_lock same{"A", options};
+    const named_lock between{"Ab", options};
+    for (const auto timeout : {0s, patience / 2}) {
+        const auto e = thrown_by<nlock::lock_error>([&] { (void)acquire_all({lock, between, same}, timeout); });
+        CHECK(e.code() == std::errc::resource_deadlock_would_occur);
+        CHECK(std::string{e.what()}.find(utf8_of(lock.path())) != std::string::npos);
+        CHECK(std::string{e.what()}.find(utf8_of(same.path())) != std::string::npos);
+        CHECK(are_all({lock, same, between}, seen::free));
+    }
+}
+
+TEST_CASE("acquire_all refuses two names of one file that it has to make first") {
+    temp_dir dir;
+    const named_lock lock{"a", dir.path() / "one"};
+    const named_lock same{"a", dir.path() / "two"};
+    std::filesystem::create_directory(dir.path() / "one");
+    std::error_code refused;
+    std::filesystem::create_directory_symlink("one", dir.path() / "two", refused);
+    if (refused) SKIP_TEST("only privileged users may make symlinks on Windows");
+    const auto timeout = GENERATE(0s, patience / 2);
+    const auto e = thrown_by<nlock::lock_error>([&] { (void)acquire_all({lock, same}, timeout); });
+    CHECK(e.code() == std::errc::resource_deadlock_would_occur);
+    CHECK(seen_by_others(lock) == seen::free);
+}
+
+TEST_CASE("acquire_all gives up what it has when the file that it waits for is replaced by one that comes before") {
+    SKIP_ON_WINDOWS("nobody can replace an open lock file there");
+    temp_dir dir;
+    const auto files = locks_in_order(dir, 3);
+    event waits;
+    std::atomic<int> told{0};
+    auto options = options_in(dir);
+    options.on_wait = [&](const nlock::lock_wait& w) {
+        told += w.path == files[2].path() ? 1 : 100;
+        waits.happen();
+    };
+    const foreign_hold of_latest{files[2]};
+    foreign_hold of_first{files[0]};
+    task group{[&] {
+        return acquire_all({named_lock{files[1].name(), options}, named_lock{files[2].name(), options}});
+    }};
+    REQUIRE(waits.wait());
+    CHECK(seen_by_others(files[1]) == seen::exclusive);
+    replace_file(files[2], files[0]);
+    CHECK(becomes_free(files[1]));
+    CHECK(group.is_blocked());
+    of_first.release();
+    const auto guards = group.get();
+    CHECK(seen_by_others(files[1]) == seen::exclusive);
+    CHECK(seen_by_others(files[2]) == seen::exclusive);
+    CHECK(told == 1);
+}
+
+TEST_CASE("acquire_all holds nothing that comes after a replaced file of which a thread here has the lock") {
+    SKIP_ON_WINDOWS("nobody can replace an open lock file there");
+    temp_dir dir;
+    const auto files = locks_in_order(dir, 3);
+    event waits;
+    auto options = options_in(dir);
+    options.on_wait = [&](const nlock::lock_wait&) { waits.happen(); };
+    auto held = named_lock{files[0]}.acquire();
+    replace_file(files[0], files[2]);
+    task group{[&] {
+        return acquire_all({named_lock{files[1].name(), options}, named_lock{files[0].name(), options}}).size();
+    }};
+    REQUIRE(waits.wait());
+    CHECK(seen_by_others(files[1]) == seen::free);
+    CHECK(group.is_blocked());
+    held.release();
+    CHECK(group.get() == 2);
+}
+
+TEST_CASE("acquire_all gives up what it has when a thread before it finds a replaced file that comes before") {
+    SKIP_ON_WINDOWS("nobody can replace an open lock file there");
+    temp_dir dir;
+    const auto files = locks_in_order(dir, 3);
+    event thread_waits;
+    event group_waits;
+    auto options = options_in(dir);
+    options.on_wait = [&](const nlock::lock_wait&) { thread_waits.happen(); };
+    event may_release;
+    const foreign_hold of_latest{files[2]};
+    foreign_hold of_first{files[0]};
+    const bool is_free = GENERATE(false, true);
+    if (is_free) of_first.release();
+    task thread{[&] {
+        const auto guard = named_lock{files[2].name(), options}.acquire();
+        return may_release.wait();
+    }};
+    REQUIRE(thread_waits.wait());
+    CHECK(thread.is_blocked());
+    auto quiet = options_in(dir);
+    quiet.on_wait = [&](const nlock::lock_wait&) { group_waits.happen(); };
+    task group{[&] { return acquire_all({named_lock{files[1].name(), quiet}, named_lock{files[2].name(), quiet}}); }};
+    REQUIRE(group_waits.wait());
+    CHECK(group.is_blocked());
+    CHECK(seen_by_others(files[1]) == seen::exclusive);
+    replace_file(files[2], files[0]);
+    CHECK(becomes_free(files[1]));
+    CHECK(group.is_blocked());
+    of_first.release();
+    may_release.happen();
+    CHECK(thread.get());
+    CHECK(group.get().size() == 2);
+}
+
+TEST_CASE("acquire_all ends although the holders remove the files") {
+    SKIP_ON_WINDOWS("nobody can remove an open lock file there");
+    temp_dir dir;
+    const std::vector<std::string> names{"a", "b", "c"};
+    int counter = 0;
+    constexpr int rounds = 150;
+    const auto work = [&](unsigned seed) {
+        std::mt19937 random{seed};
+        auto order = names;
+        for (int i = 0; i < rounds; ++i) {
+            std::shuffle(order.begin(), order.end(), random);
+            const auto guards = acquire_all(locks_in(dir, order), patience / 2);
+            ++counter;
+            if (i % 8 == 0) std::filesystem::remove(dir.path() / (order[0] + ".lock"));
+        }
+    };
+    std::list<task<void>> threads;
+    for (unsigned seed = 1; seed <= 3; ++seed) threads.emplace_back([&, seed] { work(seed); });
+    for (auto& t : threads) CHECK_NOTHROW(t.get());
+    CHECK(counter == 3 * rounds);
 }
 
 TEST_CASE("acquire_all takes the locks of several directories in one order, whatever their paths") {
@@ -237,15 +433,16 @@ TEST_CASE("acquire_all of overlapping groups does not deadlock") {
 
 TEST_CASE("the time-out of acquire_all is one for all locks") {
     temp_dir dir;
-    event b_waits;
+    const auto files = locks_in_order(dir, 2);
+    event second_waits;
     auto options = options_in(dir);
     options.on_wait = [&](const nlock::lock_wait& w) {
-        if (w.path.filename() == "b.lock") b_waits.happen();
+        if (w.path == files[1].path()) second_waits.happen();
     };
     std::vector<named_lock> locks;
-    for (const char* name : {"a", "b"}) locks.emplace_back(name, options);
-    foreign_hold of_a{locks[0]};
-    const foreign_hold of_b{locks[1]};
+    for (const auto& file : files) locks.emplace_back(file.name(), options);
+    foreign_hold of_first{locks[0]};
+    const foreign_hold of_second{locks[1]};
     constexpr auto timeout = 1000ms;
     const auto start = steady_clock::now();
     task waiter{[&] {
@@ -257,8 +454,8 @@ TEST_CASE("the time-out of acquire_all is one for all locks") {
         return std::pair{std::filesystem::path{"acquired"}, 0ns};
     }};
     CHECK(waiter.is_blocked(timeout * 3 / 4));
-    of_a.release();
-    REQUIRE(b_waits.wait());
+    of_first.release();
+    REQUIRE(second_waits.wait());
     const auto [path, told] = waiter.get();
     const auto taken = steady_clock::now() - start;
     CHECK(path == locks[1].path());

@@ -5,12 +5,16 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <string>
 #include <system_error>
-#include <utility>
 #include <vector>
 
 #include <named_lock/detail/abi.hpp>
+#include <named_lock/detail/acquisition.hpp>
 #include <named_lock/detail/deadline.hpp>
+#include <named_lock/detail/message.hpp>
+#include <named_lock/detail/platform.hpp>
+#include <named_lock/detail/request.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/guard.hpp>
 #include <named_lock/named_lock.hpp>
@@ -18,51 +22,108 @@
 namespace nlock::NAMED_LOCK_ABI {
 namespace detail {
 
-struct group_acquisition {
-    /// Everybody takes the locks in one order, so that no two callers can wait for each other. By name first: a
-    /// directory that two processes know by different paths still has its names in one order.
-    static std::vector<std::size_t> order_of(const std::vector<named_lock>& locks) {
-        std::vector<std::size_t> order;
-        for (std::size_t i = 0; i < locks.size(); ++i) order.push_back(i);
-        std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-            const int by_name = locks[a].name().compare(locks[b].name());
-            const int by_path = by_name != 0 ? by_name : locks[a].path().compare(locks[b].path());
-            return by_path != 0 ? by_path < 0 : a < b;
-        });
-        return order;
-    }
-
-    /// The same lock twice in a group is entered again, which a lock that is not reentrant would wait for, for ever.
-    static void refuse_self_deadlock(const named_lock& lock, const named_lock& next) {
-        if (lock.path() != next.path() || (lock.is_reentrant() && next.is_reentrant())) return;
-        throw lock_error{std::errc::resource_deadlock_would_occur, "acquire", lock.path(),
-                         "it is in the group twice and not reentrant"};
-    }
+/// Acquires the locks of a group so that no groups wait for each other.
+///
+/// Everybody waits only for a file that comes after all that he holds, in the order of their identities: so nobody in a
+/// circle of groups could wait for the next one. Names do not come into it, as a file may have several.
+///
+/// Which files the paths name is asked first, to find them in this order. They may have been replaced when it comes to
+/// waiting, or while it waits. An acquisition that finds one that does not come after the others ends then, and all begins
+/// again. A file that is not there yet comes first: it is made, and waited for, by who holds nothing else.
+class group_acquisition {
+  public:
+    explicit group_acquisition(std::vector<named_lock>& locks) : members_(locks.begin(), locks.end()) {}
 
     template <class TimeoutOf>
-    static std::vector<guard> acquire(std::vector<named_lock>& locks, TimeoutOf timeout_of) {
-        const auto start = deadline::clock::now();
-        const std::vector<std::size_t> order = order_of(locks);
-        for (std::size_t i = 1; i < order.size(); ++i) refuse_self_deadlock(locks[order[i - 1]], locks[order[i]]);
-        std::vector<guard> guards(locks.size());
-        for (const std::size_t i : order) {
-            const std::chrono::nanoseconds timeout = timeout_of(locks[i]);
-            guards[i] = locks[i].try_acquire(deadline{start, timeout}.remaining());
-            if (!guards[i]) locks[i].throw_timeout(timeout);  // what the caller asked for, not what was left of it
-        }
+    std::vector<guard> acquire(TimeoutOf timeout_of) {
+        std::vector<guard> guards;
+        do {
+            guards.clear();
+            guards.resize(members_.size());
+        } while (!acquire_in_order(guards, timeout_of));
         return guards;
     }
+
+  private:
+    struct member {
+        explicit member(named_lock& its_lock) : lock{its_lock} {}
+        named_lock& lock;
+        file_identity file{};   // at its path, then the one that is held
+        bool has_told = false;  // on_wait
+    };
+
+    /// False: one was out of order.
+    template <class TimeoutOf>
+    bool acquire_in_order(std::vector<guard>& guards, TimeoutOf timeout_of) {
+        file_identity last{};  // of those that it holds
+        for (const std::size_t i : order()) {
+            member& next = members_[i];
+            named_lock& lock = next.lock;
+            const std::chrono::nanoseconds timeout = timeout_of(lock);
+            const auto left = deadline{start_, timeout}.remaining();
+            const auto end = given_up_by::guard;
+            const request asked{lock_kind::exclusive, end,     left,          *lock.options_,
+                                lock.owner(),         nullptr, next.has_told, last};
+            acquisition acquisition{*lock.state_, asked};
+            const outcome result = acquisition.run();
+            if (result == outcome::timed_out) lock.throw_timeout(timeout);  // as asked for, not what was left of it
+            next.has_told = acquisition.has_told();
+            next.file = acquisition.file();
+            if (result == outcome::out_of_order) {
+                refuse_self_deadlock(next, guards);
+                out_of_order_ = lock.state_.get();
+                its_file_ = next.file;
+                return false;
+            }
+            guards[i] = named_lock{lock}.guard_of(acquisition.hold());
+            last = (std::max)(last, next.file);
+        }
+        return true;
+    }
+
+    std::vector<std::size_t> order() {
+        std::vector<std::size_t> in_order;
+        for (member& m : members_) {
+            // Though the path may name another file now: a thread of this process may hold that one still.
+            const bool is_known = m.lock.state_.get() == out_of_order_;
+            m.file = is_known ? its_file_ : identity_at(m.lock.path());
+            in_order.push_back(in_order.size());
+        }
+        std::stable_sort(in_order.begin(), in_order.end(),
+                         [&](std::size_t a, std::size_t b) { return members_[a].file < members_[b].file; });
+        return in_order;
+    }
+
+    /// The file for which `next` would wait is held by this group: by a lock of another name, or one that cannot be entered
+    /// again. What is held is no other file's number; but others may wait for it here whose path names another by now.
+    void refuse_self_deadlock(const member& next, const std::vector<guard>& guards) const {
+        const auto& path = next.lock.path();
+        for (std::size_t i = 0; i < guards.size(); ++i) {
+            if (!guards[i] || !(members_[i].file == next.file) || !(identity_at(path) == next.file)) continue;
+            const auto& held = members_[i].lock.path();
+            throw lock_error{std::errc::resource_deadlock_would_occur, "acquire", path,
+                             held == path ? "it is in the group twice and not reentrant"
+                                          : "it is the same file as " + text_of(held) + ", which is in the group, too"};
+        }
+    }
+
+    const deadline::clock::time_point start_ = deadline::clock::now();
+    std::vector<member> members_;
+    const lock_state* out_of_order_ = nullptr;  // of the round before
+    file_identity its_file_{};
 };
 
 }  // namespace detail
 
 /// Acquires all the locks exclusively, or none: what was acquired is released before anything is thrown. Never
-/// deadlocks against another acquire_all, in whatever order the two name their locks. guards[i] belongs to locks[i].
-/// Each lock has its own default time-out, counted from the call. Throws as acquire() does; and lock_error with
-/// std::errc::resource_deadlock_would_occur if a lock that is not reentrant is named twice.
+/// deadlocks against another acquire_all, in whatever order and by whatever names the two give their locks, also when files
+/// are replaced meanwhile: it may then give up what it has and begin again. guards[i] belongs to locks[i]. Each lock has its
+/// own default time-out, counted from the call. Throws as acquire() does; and lock_error with
+/// std::errc::resource_deadlock_would_occur if it would wait for itself, because a lock that is not reentrant is named
+/// twice, or two names are one file.
 /// Thread safety: any thread; a thread that already holds other locks can deadlock with others, as ever.
 [[nodiscard]] inline std::vector<guard> acquire_all(std::vector<named_lock> locks) {
-    return detail::group_acquisition::acquire(locks, [](const named_lock& lock) { return lock.timeout(); });
+    return detail::group_acquisition{locks}.acquire([](const named_lock& lock) { return lock.timeout(); });
 }
 
 /// The same with one time-out for all, counted from the call.
@@ -70,7 +131,7 @@ template <class Rep, class Period>
 [[nodiscard]] std::vector<guard> acquire_all(std::vector<named_lock> locks,
                                              std::chrono::duration<Rep, Period> timeout) {
     const std::chrono::nanoseconds limit = detail::to_timeout(timeout);
-    return detail::group_acquisition::acquire(locks, [limit](const named_lock&) { return limit; });
+    return detail::group_acquisition{locks}.acquire([limit](const named_lock&) { return limit; });
 }
 
 }  // namespace nlock::NAMED_LOCK_ABI

@@ -59,12 +59,13 @@
 
 namespace nlock::NAMED_LOCK_ABI {
 namespace detail {
-struct group_acquisition;
+class group_acquisition;
 }
 
 /// A handle to the lock <locks_dir>/<name>.lock, with its own options. Copies and other objects of the same path are
 /// the same lock: a thread that holds it enters again through any of them, at the price of a counter; other threads
-/// wait. Meets Lockable, TimedLockable and SharedTimedLockable of the standard.
+/// wait. Two paths of one file (hard links, bind mounts, upper and lower case where it makes no difference) are two locks
+/// that exclude each other: a thread that holds the one waits for itself with the other. Meets Lockable, TimedLockable and SharedTimedLockable of the standard.
 ///
 /// Thread safety: every member function but the assignment may be called by any thread on any object at any time, because
 /// all state that changes lies behind the mutex of the path. An object may also be assigned to while acquisitions wait
@@ -213,7 +214,7 @@ class named_lock {
     static constexpr auto shared = detail::lock_kind::shared;
     static constexpr std::chrono::nanoseconds one_attempt{0};
 
-    friend struct detail::group_acquisition;
+    friend class detail::group_acquisition;
     [[nodiscard]] bool is_reentrant() const noexcept { return options_->reentrant; }
 
     /// The path is known; a copy of its directory in each object would be a quarter of its size.

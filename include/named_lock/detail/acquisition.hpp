@@ -66,6 +66,9 @@ class acquisition {
     }
 
     [[nodiscard]] ticket hold() const noexcept { return ticket_; }
+    /// That was locked for that hold, or that was out of order; not told: the hold was entered beside others.
+    [[nodiscard]] const file_identity& file() const noexcept { return found_; }
+    [[nodiscard]] bool has_told() const noexcept { return has_told_; }
 
   private:
     using mutex_lock = lock_state::mutex_lock;
@@ -109,8 +112,9 @@ class acquisition {
         since_ = clock::now();
         if (!request_.is_immediate()) deadline_ = deadline{since_, request_.timeout};
         if (state_.may_overtake(request_, gives_way_) && attempt(lock)) return end(outcome::acquired);
+        if (is_out_of_order()) return end(outcome::out_of_order);
         if (request_.is_immediate()) return end(outcome::timed_out);
-        if (request_.options.on_wait && !request_.has_told) {
+        if (request_.options.on_wait && !std::exchange(has_told_, true)) {
             if (file_.is_open()) leave_file(lock);
             lock.unlock();
             request_.options.on_wait({state_.path(), party_at(state_.path(), request_.options.method).holders});
@@ -140,10 +144,16 @@ class acquisition {
             const bool is_due = std::exchange(is_due_, false) || is_last_;
             if ((is_due || in_doubt_) && attempt(lock, is_due)) return end(outcome::acquired);
         }
+        if (is_out_of_order()) return end(outcome::out_of_order);
         if (is_last_) return end(outcome::timed_out);
         if (!state_.is_front(*self_)) return wait_for_turn(lock);
         if (!is_in_line_) return at_front(lock);
         return in_line(lock);
+    }
+
+    [[nodiscard]] bool is_out_of_order() noexcept {
+        found_ = request_.may_wait_for(file_.identity()) ? state_.out_of_order(request_) : file_.identity();
+        return found_.is_told();
     }
 
     pause end(outcome result) noexcept {
@@ -178,7 +188,7 @@ class acquisition {
         const bool can_be_called = has_place && watch != nullptr && watch->address() != no_address;
         if (!can_be_called || is_out_of_reach) start_watching();
         look_at_line();
-        lock_state::relock(lock);
+        come_back(lock);
         self_->stands_in_line = can_be_called;
         is_in_line_ = true;
         is_due_ = is_first_;
@@ -245,6 +255,12 @@ class acquisition {
 
     // ---- the system, asked with the table unlocked ----
 
+    /// Locks the table, after file_ may have become another one.
+    void come_back(mutex_lock& lock) noexcept {
+        lock_state::relock(lock);
+        if (self_) state_.has_open(*self_, file_.identity());
+    }
+
     /// One attempt at the system's lock; or without `tries` only a look whether the file has moved.
     bool attempt(mutex_lock& lock, bool tries = true) {
         if (!state_.is_free() && !in_doubt_) return false;
@@ -264,15 +280,16 @@ class acquisition {
             file_.leave_line();
             if (request_.kind == lock_kind::shared) file_.call_reader();
         }
-        lock_state::relock(lock);
+        come_back(lock);
         if (self_ && !is_in_line_) self_->stands_in_line = false;
         if (!locked) return false;
+        found_ = file_.identity();
         ticket_ = state_.enter_first(lock, request_, file_);
         if (ticket_ == 0) {  // another thread was faster
             lock.unlock();
             file_.close();
             file_.watch() = nullptr;
-            lock_state::relock(lock);
+            come_back(lock);
             return false;
         }
         return true;
@@ -355,12 +372,12 @@ class acquisition {
         const line_view next = file_.release();
         if (next.what != line_view::nobody) state_.call(next, file_, false);
         file_.watch() = nullptr;
-        lock_state::relock(lock);
+        come_back(lock);
         const bool is_new_keeper = keeps && request_.options.keep_open && state_.put_idle_file(file_);
         lock.unlock();
         if (is_new_keeper) state_.register_keeper();
         file_.close();
-        lock_state::relock(lock);
+        come_back(lock);
     }
 
     // ---- the thread's driver ----
@@ -402,6 +419,7 @@ class acquisition {
     lock_state& state_;
     const request& request_;
     ticket ticket_ = 0;
+    file_identity found_{};
     outcome outcome_ = outcome::timed_out;
     clock::time_point since_;
     deadline deadline_;
@@ -411,6 +429,7 @@ class acquisition {
     int quick_tries_left_ = quick_tries;
 
     bool has_failed_ = true;  // unless it ends otherwise than by an exception
+    bool has_told_ = request_.has_told;
     bool has_attempted_ = false;
     bool is_last_ = false;  // this attempt
     bool has_given_way_ = false;  // to those who stood in line when it came

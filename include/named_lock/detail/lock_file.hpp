@@ -51,6 +51,8 @@ class lock_file {
     /// While it is not locked: if a release need not close it to be heard, and if it can be told from a file that the
     /// program has opened under its number.
     [[nodiscard]] bool may_stay_open() const noexcept { return has_line_ && is_open() && can_tell_intact(file_); }
+    /// Not told if none is open.
+    [[nodiscard]] file_identity identity() const noexcept { return file_ ? file_.identity() : file_identity{}; }
     [[nodiscard]] bool is_at(const std::filesystem::path& path) const { return is_file_at(file_, path); }
 
     void open(const std::filesystem::path& path, std::optional<std::filesystem::perms> permissions,

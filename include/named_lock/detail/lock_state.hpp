@@ -33,11 +33,13 @@ namespace nlock::NAMED_LOCK_ABI::detail {
 /// A thread that waits for a lock_state. Its members are used with the state's mutex locked.
 struct waiter {
     waiter(const request& r, std::chrono::steady_clock::time_point came) noexcept
-        : kind{r.kind}, since{came}, stop{r.stop} {}
+        : asked{r}, kind{r.kind}, since{came}, stop{r.stop} {}
 
+    const request& asked;
     const lock_kind kind;
     const std::chrono::steady_clock::time_point since;
     const stop_signal* stop;  // or null
+    file_identity file{};     // that it has open, if any
     std::condition_variable wakeup;
     release_watch* watch = nullptr;  // what it sleeps on, if not on `wakeup`
     bool woken = false;              // since it last slept
@@ -179,7 +181,26 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         file_ = std::move(file);
         kind_ = r.kind;
         stays_open_ = r.options.keep_open;
+        wake_who_may_not_wait_for(file_.identity());
         return t;
+    }
+
+    // What threads of this process wait for, if they wait here, are the files that it holds, and that those in the queue
+    // have open. Who may not wait for such a file is woken as soon as there is one.
+
+    void has_open(waiter& w, const file_identity& file) noexcept {
+        if (w.file == file) return;
+        w.file = file;
+        wake_who_may_not_wait_for(file);
+    }
+
+    /// One of these for which `r` may not wait; not told: there is none.
+    [[nodiscard]] file_identity out_of_order(const request& r) const noexcept {
+        if (!r.after.is_told()) return {};
+        if (!r.may_wait_for(file_.identity())) return file_.identity();
+        const waiter* w = first_;
+        while (w != nullptr && r.may_wait_for(w->file)) w = w->next;
+        return w != nullptr ? w->file : file_identity{};
     }
 
     /// The file that the last hold left open, or none.
@@ -367,6 +388,12 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         const bool is_new_keeper = stays_open && put_idle_file(given_up);
         lock.unlock();
         if (is_new_keeper) register_keeper();
+    }
+
+    void wake_who_may_not_wait_for(const file_identity& file) noexcept {
+        for (waiter* w = first_; w != nullptr; w = w->next) {
+            if (!w->asked.may_wait_for(file)) w->wake();
+        }
     }
 
     void wake_front() noexcept {

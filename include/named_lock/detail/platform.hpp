@@ -11,6 +11,9 @@
 //   unlock_file(file, method)                    false: the file must be closed, which unlocks it, too
 //   is_intact(file)                              is it still what was opened, after it was left alone for a while?
 //   can_tell_intact(file)                        can it be told?
+//   file_identity                                which file it is, whatever path leads to it: file.identity(). They have an
+//                                                order; is_told() is false for file_identity{}
+//   identity_at(path)                            of the file that the path names now; opens none; not told: there is none
 //   is_file_at(file, path)                       is it the file that the path names now? throws lock_error
 //   check_identities(path)                       for a file that never is: throws lock_error if the system cannot tell
 //   has_line(file, method)                       whether waiters of other processes stand in a line for it, see below

@@ -33,7 +33,7 @@ NAMED_LOCK_ONE_PER_PROCESS inline owner_id this_thread_id() noexcept {
 /// Names one hold for ever; 0 is none.
 using ticket = std::uint64_t;
 
-enum class outcome { acquired, timed_out, cancelled };
+enum class outcome { acquired, timed_out, cancelled, out_of_order };
 
 /// A request to stop waiting, seen by the acquisition that points to it.
 class stop_signal {
@@ -74,7 +74,11 @@ struct request {
     owner_id owner;
     const stop_signal* stop;  // or null
     bool has_told;            // on_wait, in an earlier round of the same call
+    file_identity after{};    // it waits only for files that come after this one, if it is told: see acquire_all.hpp
 
+    [[nodiscard]] bool may_wait_for(const file_identity& file) const noexcept {
+        return !after.is_told() || !file.is_told() || after < file;
+    }
     [[nodiscard]] bool is_immediate() const noexcept { return timeout == std::chrono::nanoseconds::zero(); }
     [[nodiscard]] bool is_stopped() const noexcept { return stop != nullptr && stop->is_raised(); }
 };

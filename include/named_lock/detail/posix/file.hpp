@@ -42,19 +42,34 @@ inline constexpr int nameless = O_TMPFILE;
 inline constexpr int nameless = O_DIRECTORY;  // which opens nothing for writing
 #endif
 
-/// An open lock file, and which one it is, whatever path leads to it.
+/// Which file it is, whatever path leads to it.
+struct file_identity {
+    dev_t device;
+    ino_t inode;
+
+    [[nodiscard]] bool is_told() const noexcept { return device != 0 || inode != 0; }
+
+    friend bool operator==(const file_identity& a, const file_identity& b) noexcept {
+        return a.device == b.device && a.inode == b.inode;
+    }
+    /// By the inode first: machines with the same network file systems have their own numbers for these.
+    friend bool operator<(const file_identity& a, const file_identity& b) noexcept {
+        return a.inode != b.inode ? a.inode < b.inode : a.device < b.device;
+    }
+};
+
+inline file_identity identity_of(const struct stat& status) noexcept { return {status.st_dev, status.st_ino}; }
+
+/// An open lock file.
 class file_handle {
   public:
     file_handle() = default;
-    file_handle(descriptor fd, const struct stat& status) noexcept
-        : fd_{std::move(fd)}, device_{status.st_dev}, inode_{status.st_ino} {}
+    file_handle(descriptor fd, const file_identity& identity) noexcept : fd_{std::move(fd)}, identity_{identity} {}
 
     explicit operator bool() const noexcept { return static_cast<bool>(fd_); }
     [[nodiscard]] int get() const noexcept { return fd_.get(); }
     [[nodiscard]] const descriptor& fd() const noexcept { return fd_; }
-    [[nodiscard]] bool is(const struct stat& status) const noexcept {
-        return status.st_dev == device_ && status.st_ino == inode_;
-    }
+    [[nodiscard]] const file_identity& identity() const noexcept { return identity_; }
     /// Gives it another number: one from `least` on. Left as it is if the system has none.
     void renumber(int least) noexcept {
         auto copy = descriptor::from([&] { return ::fcntl(get(), F_DUPFD_CLOEXEC, least); });
@@ -63,8 +78,7 @@ class file_handle {
 
   private:
     descriptor fd_;
-    dev_t device_{};
-    ino_t inode_{};
+    file_identity identity_{};
 };
 
 inline std::filesystem::path absolute_path(const std::filesystem::path& path, std::error_code& error) {
@@ -221,7 +235,7 @@ inline file_handle examined(descriptor file, const std::filesystem::path& path) 
         fail(errno, "examine", path);
     }
     if (!S_ISREG(status.st_mode)) throw lock_error{std::errc::invalid_argument, "lock", path, "not a regular file"};
-    return {std::move(file), status};
+    return {std::move(file), identity_of(status)};
 }
 
 inline void create_directory_of(const std::filesystem::path& path) {
@@ -331,9 +345,14 @@ inline bool can_tell_intact(const file_handle& file) noexcept { return file.fd()
 /// between our open and our lock; the file then still has its link, elsewhere.
 inline bool is_file_at(const file_handle& file, const std::filesystem::path& path) {
     struct stat named {};
-    if (::lstat(path.c_str(), &named) == 0) return file.is(named);
+    if (::lstat(path.c_str(), &named) == 0) return file.identity() == identity_of(named);
     if (errno == ENOENT || errno == ENOTDIR || errno == ESTALE) return false;
     fail(errno, "examine", path);
+}
+
+inline file_identity identity_at(const std::filesystem::path& path) noexcept {
+    struct stat named {};
+    return ::lstat(path.c_str(), &named) == 0 ? identity_of(named) : file_identity{};
 }
 
 /// Throws if the file system gives a file other numbers each time it is asked, as some FUSE programs do: then no file

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <tuple>
 
 #include <named_lock/detail/windows/api.hpp>
 #include <named_lock/detail/windows/path.hpp>
@@ -24,6 +25,9 @@ struct file_identity {
 
     friend bool operator==(const file_identity& a, const file_identity& b) noexcept {
         return a.volume == b.volume && a.low == b.low && a.high == b.high;
+    }
+    friend bool operator<(const file_identity& a, const file_identity& b) noexcept {
+        return std::tie(a.high, a.low, a.volume) < std::tie(b.high, b.low, b.volume);
     }
 };
 
@@ -53,6 +57,11 @@ inline std::optional<file_identity> identity_at(const std::filesystem::path& pat
     if (file) identity = identity_of(file.get());
     error = identity ? 0 : windows::GetLastError();
     return identity;
+}
+
+inline file_identity identity_at(const std::filesystem::path& path) {
+    windows::dword error = 0;
+    return identity_at(path, error).value_or(file_identity{});
 }
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail
