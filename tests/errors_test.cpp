@@ -375,6 +375,19 @@ TEST_CASE("a locks directory whose name is too long for the system is an error")
     CHECK(fs::is_empty(dir.path()));
 }
 
+TEST_CASE("what no terminal should get is shown by its number, whatever a directory is called") {
+    temp_dir dir;
+    const fs::path locks_dir = dir.path() / "a\x1B[31m\n\x7F\xFF\u00E9";
+    const std::string shown = (dir.path() / "a\\x1B[31m\\x0A\\x7F\\xFF\u00E9" / "x.lock").string();
+    write_file(locks_dir, "");
+    const named_lock lock{"x", options_in(locks_dir)};
+    const auto error = check_each_way_fails(lock, ENOTDIR);
+    CHECK(error.path() == lock.path());
+    CHECK(error.what() == "cannot open " + shown + ": " + text_of(ENOTDIR));
+    CHECK(nlock::lock_timeout{"x", lock.path(), 0s, {}}.what() ==
+          "lock 'x' (" + shown + ") was not acquired within 0 s");
+}
+
 // ---- permissions ----
 
 TEST_CASE("a directory that may not be written to is an error, unless the file is there") {

@@ -506,6 +506,12 @@ TEST_CASE("the text of a lock_timeout names lock, path, time and holders") {
 #endif
 }
 
+TEST_CASE("the text of a lock_timeout of no end names no time") {
+    const std::string text = "lock 'x' (x.lock) was not acquired";
+    CHECK(nlock::lock_timeout{"x", "x.lock", nlock::forever, {}}.what() == text);
+    CHECK(nlock::lock_timeout{"x", "x.lock", -1500ms, {{42, "job"}}}.what() == text + "; held by pid 42 (job)");
+}
+
 // ---- points in time ----
 
 TEMPLATE_TEST_CASE("try_lock_until waits until that time and no less", "", steady_clock, std::chrono::system_clock,

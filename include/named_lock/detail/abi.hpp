@@ -16,6 +16,13 @@
 // name up (CWG 2061), but not for the linker.
 #pragma once
 
+#if __cplusplus < 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG < 201703L)
+#error "named_lock needs C++17 or a later language level."
+#endif
+#if (defined(__GNUC__) && !defined(__EXCEPTIONS)) || (defined(_MSC_VER) && !defined(_CPPUNWIND))
+#error "named_lock needs exceptions, which are switched off here."
+#endif
+
 #include <cstdint>  // which tells the standard library, too
 
 #include <named_lock/version.hpp>

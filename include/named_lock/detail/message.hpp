@@ -4,7 +4,6 @@
 // The words of the exceptions.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -14,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include <named_lock/lock_name.hpp>
 #include <named_lock/options.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
@@ -40,11 +40,9 @@ std::string to_utf8(std::basic_string_view<Unit> utf16) {
     return text;
 }
 
-/// `path` in UTF-8. A NUL in it would end what().
+/// `path` in UTF-8, as it can be printed: a directory may have a name that does something to a terminal.
 inline std::string text_of(const std::filesystem::path& path) {
-    std::string text = to_utf8(std::basic_string_view<std::filesystem::path::value_type>{path.native()});
-    std::replace(text.begin(), text.end(), '\0', '?');
-    return text;
+    return printable(to_utf8(std::basic_string_view<std::filesystem::path::value_type>{path.native()}));
 }
 
 inline std::string failure_message(std::string_view operation, const std::filesystem::path& path,
@@ -56,13 +54,13 @@ inline std::string not_acquired(std::string_view name, const std::filesystem::pa
     return std::string{"lock '"}.append(name).append("' (").append(text_of(path)).append(") was not acquired");
 }
 
-/// "10 s", "1.5 s", "250 ms", "0.02 ms", "0 s".
+/// "10 s", "1.5 s", "250 ms", "0.02 ms", "0 s". Not negative.
 inline std::string in_words(std::chrono::nanoseconds time) {
     const bool in_seconds = time >= std::chrono::seconds{1} || time.count() == 0;
     const long long unit = in_seconds ? 1'000'000'000 : 1'000'000;
     std::array<char, 40> digits;  // put together from whole numbers: %g would print the comma of some locales
-    std::snprintf(digits.data(), digits.size(), "%lld.%0*lld", static_cast<long long>(time.count()) / unit,
-                  in_seconds ? 9 : 6, static_cast<long long>(time.count()) % unit);
+    const long long count = time.count();
+    std::snprintf(digits.data(), digits.size(), "%lld.%0*lld", count / unit, in_seconds ? 9 : 6, count % unit);
     std::string words = digits.data();
     words.erase(words.find_last_not_of('0') + 1);
     if (words.back() == '.') words.pop_back();
@@ -75,7 +73,8 @@ enum class held_by { unknown, this_process, another_process };
 inline std::string timeout_message(std::string_view name, const std::filesystem::path& path,
                                    std::chrono::nanoseconds timeout, const std::vector<lock_holder>& holders,
                                    held_by known = held_by::unknown, std::size_t others_wait = 0) {
-    std::string message = not_acquired(name, path).append(" within ").append(in_words(timeout));
+    std::string message = not_acquired(name, path);
+    if (timeout >= std::chrono::nanoseconds::zero()) message.append(" within ").append(in_words(timeout));
     if (holders.empty() && known == held_by::this_process) message.append("; held by this process");
     if (holders.empty() && known == held_by::another_process) {
         message.append("; held by a process that cannot be seen from here");

@@ -43,7 +43,7 @@ inline std::string words_of(windows::dword error) {
     while (size > 0 && (words[size - 1] == L'\r' || words[size - 1] == L'\n' || words[size - 1] == L' ')) --size;
     const std::string number = "error " + std::to_string(error);
     if (size == 0) return number;
-    return text_of(std::filesystem::path{std::wstring{words.data(), size}}) + " (" + number + ")";
+    return to_utf8(std::wstring_view{words.data(), size}) + " (" + number + ")";
 }
 
 /// A lock_error with such words: those of std::system_category are in the code page of the process, or in older
@@ -77,7 +77,7 @@ class native_name {
     [[nodiscard]] const wchar_t* get() const noexcept { return name_; }
 
   private:
-    std::wstring longer_;
+    std::wstring longer_{};
     const wchar_t* name_;
 };
 

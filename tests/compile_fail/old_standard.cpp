@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+//
+// One sentence, and before anything else.
+// expect: named_lock needs C..17
+// bad: -std=c++14
+#include <named_lock/named_lock.hpp>
+
+int main() {}
