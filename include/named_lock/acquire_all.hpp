@@ -123,7 +123,7 @@ class group_acquisition {
 /// twice, or two names are one file.
 /// Thread safety: any thread; a thread that already holds other locks can deadlock with others, as ever.
 [[nodiscard]] inline std::vector<guard> acquire_all(std::vector<named_lock> locks) {
-    return detail::group_acquisition{locks}.acquire([](const named_lock& lock) { return lock.timeout(); });
+    return detail::group_acquisition{locks}.acquire([](const named_lock& lock) { return (lock.timeout)(); });
 }
 
 /// The same with one time-out for all, counted from the call.

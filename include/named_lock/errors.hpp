@@ -18,6 +18,11 @@
 #include <named_lock/detail/message.hpp>
 #include <named_lock/options.hpp>
 
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wweak-vtables"  // a library of headers alone has no other place for them
+#endif
+
 namespace nlock::NAMED_LOCK_ABI {
 
 /// A lock could not be acquired or given up for a reason other than "held by somebody else".
@@ -61,7 +66,7 @@ class lock_timeout : public lock_error {
           timeout_{timeout},
           others_wait_{others_wait} {}
 
-    [[nodiscard]] std::chrono::nanoseconds timeout() const noexcept { return timeout_; }
+    [[nodiscard]] std::chrono::nanoseconds(timeout)() const noexcept { return timeout_; }
 
     /// Who held it when the time ran out; empty when the system could not tell.
     [[nodiscard]] const std::vector<lock_holder>& holders() const noexcept { return seen_holders(); }
@@ -85,3 +90,7 @@ class lock_cancelled : public lock_error {
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI
+
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif

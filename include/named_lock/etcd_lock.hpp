@@ -164,7 +164,7 @@ class [[nodiscard]] etcd_guard {
 class etcd_lock {
   public:
     /// Names have the rules of named_lock: throws invalid_lock_name.
-    etcd_lock(std::string_view name, etcd_cluster cluster, std::chrono::nanoseconds timeout = forever)
+    etcd_lock(std::string_view name, etcd_cluster cluster, std::chrono::nanoseconds timeout = detail::endless)
         : names_{name, cluster.options().prefix}, cluster_{std::move(cluster)}, timeout_{detail::to_timeout(timeout)} {}
 
     /// A copy is the same object as far as lock() and unlock() go. The last one gives up what lock() still holds.
@@ -228,7 +228,7 @@ class etcd_lock {
     /// <prefix><name>: the entries of the queue are the keys below it.
     [[nodiscard]] const std::string& key() const noexcept { return names_.key(); }
     /// The default time-out; negative: for ever.
-    [[nodiscard]] std::chrono::nanoseconds timeout() const noexcept { return timeout_; }
+    [[nodiscard]] std::chrono::nanoseconds(timeout)() const noexcept { return timeout_; }
     /// Who holds it now, none or one, and who waits, first in line first. Throws lock_error if no member of the cluster
     /// answers.
     [[nodiscard]] std::vector<etcd_holder> holders() const;

@@ -13,11 +13,20 @@
 
 namespace nlock::NAMED_LOCK_ABI {
 
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wweak-vtables"  // a library of headers alone has no other place for them
+#endif
+
 /// A name broke a rule. what() says which one and shows the name.
 class invalid_lock_name : public std::invalid_argument {
   public:
     using std::invalid_argument::invalid_argument;
 };
+
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 
 namespace detail {
 
@@ -89,7 +98,7 @@ inline const char* broken_name_rule(std::string_view name) {
     return nullptr;
 }
 
-/// `name` as it can be printed: bytes that no terminal should get become \xNN.
+/// `name` as it can be printed: of a byte that no terminal should get, its number (\\xNN).
 inline std::string printable(std::string_view name) {
     constexpr const char* hex = "0123456789ABCDEF";
     std::string shown;
@@ -110,10 +119,11 @@ inline std::string printable(std::string_view name) {
     return shown;
 }
 
-inline void check_lock_name(std::string_view name) {
+inline std::string_view checked_lock_name(std::string_view name) {
     if (const char* rule = broken_name_rule(name)) {
         throw invalid_lock_name{"invalid lock name '" + printable(name) + "': " + rule};
     }
+    return name;
 }
 
 }  // namespace detail

@@ -79,7 +79,7 @@ class named_lock {
     /// / \ < > : " | ? *, and is none of ".", ".." and Windows' device names. Nothing is created; the path is made
     /// absolute, with symlinks resolved, now.
     explicit named_lock(std::string_view name, lock_options options = {})
-        : state_{(detail::check_lock_name(name), detail::lock_registry::instance().state_of(name, options.locks_dir))},
+        : state_{detail::lock_registry::instance().state_of(detail::checked_lock_name(name), options.locks_dir)},
           options_{without_directory(std::move(options))} {}
 
     named_lock(std::string_view name, std::filesystem::path locks_dir)
@@ -96,7 +96,7 @@ class named_lock {
 
     /// Waits at most `timeout` (any duration; negative: for ever; zero: one attempt; NaN: std::invalid_argument) for
     /// the lock and returns its guard, or throws lock_timeout. Without an argument: the time-out of the options.
-    [[nodiscard]] guard acquire() { return wait_for(exclusive, timeout()); }
+    [[nodiscard]] guard acquire() { return wait_for(exclusive, options_->timeout); }
     template <class Rep, class Period>
     [[nodiscard]] guard acquire(std::chrono::duration<Rep, Period> timeout) {
         return wait_for(exclusive, detail::to_timeout(timeout));
@@ -112,7 +112,7 @@ class named_lock {
     /// Shared holds exclude only exclusive ones. A thread that holds the lock exclusively enters again and stays
     /// exclusive. One that holds it shared and asks for it exclusively gets lock_error at once, with
     /// std::errc::resource_deadlock_would_occur: the system cannot upgrade without letting others in between.
-    [[nodiscard]] guard acquire_shared() { return wait_for(shared, timeout()); }
+    [[nodiscard]] guard acquire_shared() { return wait_for(shared, options_->timeout); }
     template <class Rep, class Period>
     [[nodiscard]] guard acquire_shared(std::chrono::duration<Rep, Period> timeout) {
         return wait_for(shared, detail::to_timeout(timeout));
@@ -126,7 +126,7 @@ class named_lock {
 #if defined(__cpp_lib_jthread)
     /// The same, cut short by a stop request: acquire throws lock_cancelled, try_acquire returns an empty guard. A
     /// request made before the call counts too.
-    [[nodiscard]] guard acquire(std::stop_token stop) { return wait_for(exclusive, timeout(), stop); }
+    [[nodiscard]] guard acquire(std::stop_token stop) { return wait_for(exclusive, options_->timeout, stop); }
     template <class Rep, class Period>
     [[nodiscard]] guard acquire(std::stop_token stop, std::chrono::duration<Rep, Period> timeout) {
         return wait_for(exclusive, detail::to_timeout(timeout), stop);
@@ -136,7 +136,7 @@ class named_lock {
     [[nodiscard]] guard try_acquire(std::stop_token stop, std::chrono::duration<Rep, Period> timeout) {
         return try_for(exclusive, detail::to_timeout(timeout), stop);
     }
-    [[nodiscard]] guard acquire_shared(std::stop_token stop) { return wait_for(shared, timeout(), stop); }
+    [[nodiscard]] guard acquire_shared(std::stop_token stop) { return wait_for(shared, options_->timeout, stop); }
     template <class Rep, class Period>
     [[nodiscard]] guard acquire_shared(std::stop_token stop, std::chrono::duration<Rep, Period> timeout) {
         return wait_for(shared, detail::to_timeout(timeout), stop);
@@ -194,7 +194,7 @@ class named_lock {
     /// Of the lock file: absolute, fixed when the object was constructed.
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return state_->path(); }
     /// The default time-out; negative: for ever.
-    [[nodiscard]] std::chrono::nanoseconds timeout() const noexcept { return options_->timeout; }
+    [[nodiscard]] std::chrono::nanoseconds(timeout)() const noexcept { return options_->timeout; }
     /// Whether, and how many times, the calling thread holds it, exclusively or shared.
     [[nodiscard]] bool is_locked() const { return lock_count() != 0; }
     [[nodiscard]] std::size_t lock_count() const { return state_->count(owner()); }
@@ -262,7 +262,7 @@ class named_lock {
     }
 
     void lock_as(detail::lock_kind kind) {
-        (void)named_lock{*this}.take_or_throw(kind, timeout(), detail::given_up_by::unlock, nullptr);
+        (void)named_lock{*this}.take_or_throw(kind, options_->timeout, detail::given_up_by::unlock, nullptr);
     }
 
     bool take(detail::lock_kind kind, std::chrono::nanoseconds timeout, bool has_told = false) {

@@ -16,8 +16,15 @@
 
 namespace nlock::NAMED_LOCK_ABI {
 
+namespace detail {
+inline constexpr std::chrono::nanoseconds endless{-1};
+}
+
+#pragma push_macro("forever")  // which Qt defines
+#undef forever
 /// The time-out that never comes. Any negative duration means the same.
-inline constexpr std::chrono::nanoseconds forever{-1};
+inline constexpr std::chrono::nanoseconds forever = detail::endless;
+#pragma pop_macro("forever")
 
 /// A process that holds a lock. A hint for people, not for decisions: the process may have ended since, a pid of
 /// another pid namespace cannot be shown, and a forked child may share the hold.
@@ -52,7 +59,7 @@ struct lock_options {
     /// The lock file is <locks_dir>/<name>.lock. Created, with its parents, when the first lock is acquired.
     std::filesystem::path locks_dir = "locks";
     /// The time-out of acquire(), acquire_shared(), lock() and lock_shared(). Negative: for ever; 0: one attempt.
-    std::chrono::nanoseconds timeout = forever;
+    std::chrono::nanoseconds timeout = detail::endless;
     /// The longest pause between two attempts while waiting; below 1 ms counts as 1 ms. It bounds the delay where the
     /// system cannot report a release (network file systems, no inotify instance left).
     std::chrono::milliseconds poll_interval{50};

@@ -48,7 +48,26 @@
 #define emit
 #define foreach(variable, container) for (variable : container)
 #define signals public
+#define forever for (;;)
 #define slots
+
+// <curses.h>
+#define timeout(delay) wtimeout(stdscr, delay)
+
+// <sys/sysmacros.h>, <sys/param.h>
+#undef major
+#undef minor
+#undef makedev
+#undef MIN
+#undef MAX
+#define major(device) gnu_dev_major(device)
+#define minor(device) gnu_dev_minor(device)
+#define makedev(first, second) gnu_dev_makedev(first, second)
+#define MIN(a, b) (((a) < (b)) ? (a) : (b))
+#define MAX(a, b) (((a) > (b)) ? (a) : (b))
+
+// <check.h>, <cmocka.h>
+#define fail(...) test_failed(__FILE__, __LINE__)
 
 // macOS' <AssertMacros.h>
 #define check(assertion)

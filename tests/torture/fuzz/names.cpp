@@ -93,7 +93,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     MUST((rule == nullptr) == is_good(name));
     check_printable(name);
     try {
-        nlock::detail::check_lock_name(name);
+        (void)nlock::detail::checked_lock_name(name);
         MUST(rule == nullptr);
     } catch (const nlock::invalid_lock_name& e) {
         MUST(rule != nullptr);

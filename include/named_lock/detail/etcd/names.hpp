@@ -74,7 +74,7 @@ inline std::string escape(std::string_view name) {
 class queue_names {
   public:
     queue_names(std::string_view name, std::string_view prefix)
-        : name_{(check_lock_name(name), name)}, key_{std::string{prefix}.append(escape(name))} {}
+        : name_{checked_lock_name(name)}, key_{std::string{prefix}.append(escape(name))} {}
 
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] const std::string& key() const noexcept { return key_; }

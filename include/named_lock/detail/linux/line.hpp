@@ -91,19 +91,17 @@ inline bool has_line(const file_handle& file, lock_method method) noexcept {
 
 inline bool stand_in_line(file_handle& file, const line_place& place) noexcept {
     const line_range range = range_of(place);
-    return set_ofd_lock(file.get(), F_RDLCK, static_cast<off_t>(range.begin),
-                        static_cast<off_t>(range.end - range.begin)) == 0;
+    return set_ofd_lock(file.get(), F_RDLCK, range.begin, range.end - range.begin) == 0;
 }
 
 inline bool leave_line(const file_handle& file, const line_place& place) noexcept {
     const line_range range = range_of(place);
-    return set_ofd_lock(file.get(), F_UNLCK, static_cast<off_t>(range.begin),
-                        static_cast<off_t>(range.end - range.begin)) == 0;
+    return set_ofd_lock(file.get(), F_UNLCK, range.begin, range.end - range.begin) == 0;
 }
 
 /// Of the others, the one whose mark was set first.
 inline line_view look_at_line(const file_handle& file, const line_range& part = whole_line) noexcept {
-    struct flock found = lock_range(F_WRLCK, static_cast<off_t>(part.begin), static_cast<off_t>(part.end - part.begin));
+    struct flock found = lock_range(F_WRLCK, part.begin, part.end - part.begin);
     if (::fcntl(file.get(), ofd_getlk, &found) != 0) return {line_view::hidden, {}};
     if (found.l_type == F_UNLCK) return {};
     const std::int64_t begin = found.l_start;

@@ -12,11 +12,13 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include <named_lock/detail/lock_kind.hpp>
@@ -77,7 +79,7 @@ class file_handle {
     }
 
   private:
-    descriptor fd_;
+    descriptor fd_{};
     file_identity identity_{};
 };
 
@@ -100,7 +102,7 @@ inline std::filesystem::path canonical_directory(const std::filesystem::path& pa
 
 inline void append_utf8(std::filesystem::path::string_type& path, std::string_view name) { path.append(name); }
 
-[[noreturn]] inline void fail(int error, std::string_view operation, const std::filesystem::path& path) {
+[[noreturn]] inline void throw_error(int error, std::string_view operation, const std::filesystem::path& path) {
     throw lock_error{std::error_code{error, std::generic_category()}, operation, path};
 }
 
@@ -178,13 +180,13 @@ class temporary_file {
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
   private:
-    std::filesystem::path path_;
-    descriptor file_;
+    std::filesystem::path path_{};
+    descriptor file_{};
 };
 
 /// False: there is no file.
 inline bool set_mode(const descriptor& file, mode_t mode, const std::filesystem::path& path) {
-    if (file && ::fchmod(file.get(), mode) != 0) fail(errno, "change the permissions of", path);
+    if (file && ::fchmod(file.get(), mode) != 0) throw_error(errno, "change the permissions of", path);
     return static_cast<bool>(file);
 }
 
@@ -232,7 +234,7 @@ inline file_handle examined(descriptor file, const std::filesystem::path& path) 
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) {
         if (errno == ESTALE) return {};
-        fail(errno, "examine", path);
+        throw_error(errno, "examine", path);
     }
     if (!S_ISREG(status.st_mode)) throw lock_error{std::errc::invalid_argument, "lock", path, "not a regular file"};
     return {std::move(file), identity_of(status)};
@@ -253,7 +255,7 @@ inline void create_directory_of(const std::filesystem::path& path) {
     if (may_be_symlink && ::lstat(path.c_str(), &named) == 0 && S_ISLNK(named.st_mode)) {
         throw lock_error{std::errc::too_many_symbolic_link_levels, "open", path, "it is a symlink"};
     }
-    fail(error, "open", path);
+    throw_error(error, "open", path);
 }
 
 /// Empty: somebody keeps others from opening it for a while.
@@ -280,18 +282,28 @@ inline file_handle open_lock_file(const std::filesystem::path& path,
     }
 }
 
-inline struct flock lock_range(short type, off_t start, off_t length) noexcept {
+/// For numbers whose types are one on some systems, where g++ -Wuseless-cast minds a cast.
+template <class To, class From>
+constexpr To converted(From number) noexcept {
+    if constexpr (std::is_same_v<To, From>) {
+        return number;
+    } else {
+        return static_cast<To>(number);
+    }
+}
+
+inline struct flock lock_range(short type, std::int64_t start, std::int64_t length) noexcept {
     struct flock range {};
     range.l_type = type;
     range.l_whence = SEEK_SET;
-    range.l_start = start;
-    range.l_len = length;  // 0: to the end, wherever that will be
+    range.l_start = converted<off_t>(start);
+    range.l_len = converted<off_t>(length);  // 0: to the end, wherever that will be
     return range;
 }
 
 /// Locks of open file descriptions, and not F_SETLK where they are missing: closing any other descriptor of the file
 /// would drop such a lock (man 2 fcntl).
-inline int set_ofd_lock(int fd, short type, off_t start = 0, off_t length = 0) noexcept {
+inline int set_ofd_lock(int fd, short type, std::int64_t start = 0, std::int64_t length = 0) noexcept {
     if (!has_ofd_locks) {
         errno = ENOTSUP;
         return -1;
@@ -329,7 +341,7 @@ inline bool try_lock_file(file_handle& file, lock_kind kind, lock_method method,
     int error = attempt_lock(file.get(), kind, method);
     // The descriptor is open: EBADF says that it was opened without the right to write, which this lock needs.
     if (error == EBADF) error = is_read_only(file.get()) ? EROFS : EACCES;
-    if (error != 0 && error != EWOULDBLOCK) fail(error, "lock", path);
+    if (error != 0 && error != EWOULDBLOCK) throw_error(error, "lock", path);
     return error == 0;
 }
 
@@ -347,7 +359,7 @@ inline bool is_file_at(const file_handle& file, const std::filesystem::path& pat
     struct stat named {};
     if (::lstat(path.c_str(), &named) == 0) return file.identity() == identity_of(named);
     if (errno == ENOENT || errno == ENOTDIR || errno == ESTALE) return false;
-    fail(errno, "examine", path);
+    throw_error(errno, "examine", path);
 }
 
 inline file_identity identity_at(const std::filesystem::path& path) noexcept {

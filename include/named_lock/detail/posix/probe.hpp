@@ -113,7 +113,7 @@ class answer_of_child {
 
   private:
     struct answer {
-        grants value;
+        grants value{};
         bool is_given = false;
     };
     [[nodiscard]] answer* get() const noexcept { return static_cast<answer*>(memory_); }
@@ -138,7 +138,7 @@ inline pid_t fork_without_signals() noexcept {
 class trial_file {
   public:
     explicit trial_file(const std::filesystem::path& directory) : directory_{directory}, file_{directory, "probe"} {
-        if (!file_) fail(errno, "probe", directory_);
+        if (!file_) throw_error(errno, "probe", directory_);
         if (!file_.is_told_apart()) throw lock_error{std::errc::not_supported, "lock", directory_, not_told_apart};
     }
 
@@ -148,7 +148,7 @@ class trial_file {
     template <class Work>
     [[nodiscard]] auto while_locked(lock_kind kind, lock_method method, Work work) const {
         trial_descriptor file{file_.path(), method};
-        if (const int error = file.attempt(kind)) fail(error, "lock", directory_);
+        if (const int error = file.attempt(kind)) throw_error(error, "lock", directory_);
         return work();
     }
 
@@ -157,13 +157,13 @@ class trial_file {
     [[nodiscard]] grants ask_in_child(lock_method method) const {
         answer_of_child answer;
         const pid_t pid = fork_without_signals();
-        if (pid < 0) fail(errno, "probe", directory_);
+        if (pid < 0) throw_error(errno, "probe", directory_);
         if (pid == 0) {
             answer.give(ask_for_locks(file_.path(), method));
             ::_exit(0);
         }
         // ECHILD, if somebody else reaps the children, comes only when the child has ended (man 2 wait).
-        uninterrupted([&] { return static_cast<int>(::waitpid(pid, nullptr, 0)); });
+        uninterrupted([&] { return ::waitpid(pid, nullptr, 0) < 0 ? -1 : 0; });
         if (!answer.is_given()) {
             throw lock_error{std::errc::no_child_process, "probe", directory_, "its child process was killed"};
         }
@@ -172,7 +172,7 @@ class trial_file {
 
   private:
     [[nodiscard]] grants checked(const grants& got) const {
-        if (got.error != 0) fail(got.error, "lock", directory_);
+        if (got.error != 0) throw_error(got.error, "lock", directory_);
         return got;
     }
 
