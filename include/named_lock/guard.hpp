@@ -46,7 +46,7 @@ class [[nodiscard]] guard {
     guard(std::shared_ptr<detail::lock_state> state, detail::ticket hold) noexcept
         : state_{std::move(state)}, hold_{hold} {}
 
-    std::shared_ptr<detail::lock_state> state_;
+    std::shared_ptr<detail::lock_state> state_{};
     detail::ticket hold_ = 0;
 };
 

@@ -421,10 +421,10 @@ class acquisition {
     ticket ticket_ = 0;
     file_identity found_{};
     outcome outcome_ = outcome::timed_out;
-    clock::time_point since_;
-    deadline deadline_;
-    lock_file file_;
-    std::optional<waiter> self_;  // its place in the queue
+    clock::time_point since_{};
+    deadline deadline_{};
+    lock_file file_{};
+    std::optional<waiter> self_{};  // its place in the queue
     backoff backoff_{request_.options.poll_interval};
     int quick_tries_left_ = quick_tries;
 
@@ -439,9 +439,9 @@ class acquisition {
 
     // In line:
     bool is_in_line_ = false;
-    clock::time_point in_line_since_;
-    clock::time_point watch_again_;
-    line_place first_;        // of the others, at the last look
+    clock::time_point in_line_since_{};
+    clock::time_point watch_again_{};
+    line_place first_{};      // of the others, at the last look
     bool is_first_ = true;    // before them
     bool has_lost_watch_ = false;
     bool must_look_ = false;  // again, as they may have changed

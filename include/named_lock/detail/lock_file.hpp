@@ -158,9 +158,9 @@ class lock_file {
         if (was_locked && file_ && !unlock_file(file_, method_)) file_ = file_handle{};  // which unlocks, too
     }
 
-    kept_watch watch_;
-    file_handle file_;
-    std::optional<line_place> place_;
+    kept_watch watch_{};
+    file_handle file_{};
+    std::optional<line_place> place_{};
     lock_method method_ = lock_method::flock;
     bool has_line_ = false;
     bool locked_ = false;

@@ -29,6 +29,9 @@ namespace nlock::NAMED_LOCK_ABI::detail {
 
 class lock_registry {
   public:
+    lock_registry(const lock_registry&) = delete;
+    lock_registry& operator=(const lock_registry&) = delete;
+
     /// Never destroyed: guards with static storage may outlive any other static object.
     NAMED_LOCK_ONE_PER_PROCESS NAMED_LOCK_OUT_OF_LINE static lock_registry& instance() {
         static lock_registry& registry = *new lock_registry;
@@ -200,19 +203,26 @@ class lock_registry {
 
     static constexpr std::size_t most_idle = 16;
 
-    std::mutex mutex_;
+    std::mutex mutex_{};
     std::array<registered_state*, 1024> states_{};  // lists, by the hashes of the paths
     std::array<lock_state*, most_idle> keepers_{};  // of idle files; the next one takes the place of the oldest
     std::size_t next_keeper_ = 0;
     release_watch* idle_watches_ = nullptr;  // a list
     std::size_t idle_watch_count_ = 0;
-    native_string resolved_directory_;
-    native_string latest_directory_;  // of latest_
-    std::shared_ptr<lock_state> latest_;
+    native_string resolved_directory_{};
+    native_string latest_directory_{};  // of latest_
+    std::shared_ptr<lock_state> latest_{};
 };
 
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wglobal-constructors"  // on purpose
+#endif
 /// Makes the registry before main(): a child that is forked while another thread makes it would wait for that for ever.
 inline const lock_registry& early_registry = lock_registry::instance();
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 
 NAMED_LOCK_OUT_OF_LINE inline void give_back_watch::operator()(release_watch* watch) const noexcept {
     watch->unwatch();

@@ -34,13 +34,15 @@ namespace nlock::NAMED_LOCK_ABI::detail {
 struct waiter {
     waiter(const request& r, std::chrono::steady_clock::time_point came) noexcept
         : asked{r}, kind{r.kind}, since{came}, stop{r.stop} {}
+    waiter(const waiter&) = delete;
+    waiter& operator=(const waiter&) = delete;
 
     const request& asked;
     const lock_kind kind;
     const std::chrono::steady_clock::time_point since;
     const stop_signal* stop;  // or null
     file_identity file{};     // that it has open, if any
-    std::condition_variable wakeup;
+    std::condition_variable wakeup{};
     release_watch* watch = nullptr;  // what it sleeps on, if not on `wakeup`
     bool woken = false;              // since it last slept
     bool stands_in_line = false;     // of processes: a release calls it there, if it is first
@@ -411,20 +413,20 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     const std::string name_;
     const std::filesystem::path path_;
     std::atomic<std::uint32_t> generation_{fork_generation()};
-    std::mutex mutex_;
-    std::vector<hold> holds_;  // in the order in which they were acquired
-    lock_file file_;           // locked while there are holds, else none
+    std::mutex mutex_{};
+    std::vector<hold> holds_{};  // in the order in which they were acquired
+    lock_file file_{};           // locked while there are holds, else none
     lock_kind kind_ = lock_kind::shared;
     bool stays_open_ = false;   // file_, after the last hold
-    lock_file idle_file_;       // neither locked nor in line
+    lock_file idle_file_{};     // neither locked nor in line
     bool keeps_file_ = false;   // idle_file_ counts among those of the process
-    std::unique_ptr<line_memory> line_memory_;  // once somebody has stood in line
-    std::chrono::steady_clock::time_point gives_way_until_;
+    std::unique_ptr<line_memory> line_memory_{};  // once somebody has stood in line
+    std::chrono::steady_clock::time_point gives_way_until_{};
     bool is_out_of_reach_ = false;
     ticket last_ticket_ = 0;
     waiter* first_ = nullptr;
-    std::chrono::steady_clock::time_point turn_since_;  // of first_
-    std::shared_ptr<lock_state> self_;  // while there is a hold of lock(), which has no guard to keep this alive
+    std::chrono::steady_clock::time_point turn_since_{};  // of first_
+    std::shared_ptr<lock_state> self_{};  // while there is a hold of lock(), which has no guard to keep this alive
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -22,6 +22,7 @@
 #include <named_lock/detail/line_place.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/detail/posix/file.hpp>
+#include <named_lock/detail/posix/timespec.hpp>
 #include <named_lock/detail/watch_event.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
@@ -110,10 +111,7 @@ class release_watch {
 
     /// Takes the events that come within `longest`.
     taken take(std::chrono::nanoseconds longest) noexcept {
-        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(longest);
-        timespec timeout{};
-        timeout.tv_sec = static_cast<time_t>(seconds.count());
-        timeout.tv_nsec = static_cast<long>((longest - seconds).count());
+        const timespec timeout = to_timespec(longest);
         std::array<struct kevent, 2> events{};
         const int count = ::kevent(queue_.get(), nullptr, 0, events.data(), static_cast<int>(events.size()), &timeout);
         if (count < 0 && errno != EINTR) {  // without memory: a pause, so that the waiter polls and does not spin

@@ -62,7 +62,7 @@ class socket_name {
 
   private:
     sockaddr_un name_{};
-    socklen_t size_;
+    socklen_t size_{};
 };
 
 inline descriptor open_datagram_socket() noexcept {
@@ -115,7 +115,7 @@ class bell {
     }
 
   private:
-    descriptor fd_;
+    descriptor fd_{};
     bell_address address_ = no_address;
 };
 
@@ -160,10 +160,18 @@ class voice {
         return ::sendto(socket_.get(), &anything, 1, MSG_DONTWAIT | MSG_NOSIGNAL, name.get(), name.size()) == 1;
     }
 
-    std::mutex mutex_;
-    descriptor socket_;
+    std::mutex mutex_{};
+    descriptor socket_{};
 };
 
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wexit-time-destructors"  // which does nothing
+#pragma clang diagnostic ignored "-Wglobal-constructors"
+#endif
 NAMED_LOCK_ONE_PER_PROCESS inline never_destroyed<voice> process_voice;
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -82,7 +82,7 @@ class proc_file {
     }
 
   private:
-    std::string name_;
+    std::string name_{};
     struct stat status_ {};
     bool is_unique_ = true;
 };
@@ -216,7 +216,7 @@ class holder_search {
     const proc_file& file_;
     lock_method method_;
     const look_time& time_;
-    std::vector<lock_holder> holders_;
+    std::vector<lock_holder> holders_{};
 };
 
 /// Who stands in line for the file, first in line first: their marks tell all of it.

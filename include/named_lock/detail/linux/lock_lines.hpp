@@ -14,10 +14,10 @@
 namespace nlock::NAMED_LOCK_ABI::detail {
 
 struct lock_line {
-    std::string_view type;     ///< FLOCK, POSIX, OFDLCK (F_OFD_SETLK), and others
+    std::string_view type{};   ///< FLOCK, POSIX, OFDLCK (F_OFD_SETLK), and others
     bool shared = false;       ///< READ
     std::int64_t pid = 0;      ///< -1: of no process, as OFDLCK; 0: of a process that has no pid here (any more)
-    std::string_view file;     ///< "08:02:131", the device's numbers and the inode's
+    std::string_view file{};   ///< "08:02:131", the device's numbers and the inode's
     std::uint64_t start = 0;   ///< the range that it locks
     std::uint64_t length = 0;  ///< 0: to the end of any file
 };

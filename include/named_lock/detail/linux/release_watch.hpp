@@ -28,6 +28,7 @@
 #include <named_lock/detail/linux/bell.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/detail/posix/file.hpp>
+#include <named_lock/detail/posix/timespec.hpp>
 #include <named_lock/detail/watch_event.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
@@ -145,17 +146,28 @@ class file_events {
         if (&who != self_) who.own_bell.ring();
     }
 
-    std::mutex mutex_;
-    descriptor events_;
+    std::mutex mutex_{};
+    descriptor events_{};
     listener* first_ = nullptr;
     const listener* self_ = nullptr;  // who takes events now
     deadline::clock::time_point closed_until_{};
 };
 
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wexit-time-destructors"  // which does nothing
+#pragma clang diagnostic ignored "-Wglobal-constructors"
+#endif
 NAMED_LOCK_ONE_PER_PROCESS inline never_destroyed<file_events> process_file_events;
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 
 class release_watch {
   public:
+    release_watch(const release_watch&) = delete;
+    release_watch& operator=(const release_watch&) = delete;
+
     /// Null when the process has no descriptor left.
     static kept_watch open() {
         kept_watch watch{new release_watch};
@@ -219,10 +231,7 @@ class release_watch {
 
     /// 0: nothing has come within `longest`; -1: look again.
     static int poll(std::array<pollfd, 2>& sources, std::chrono::nanoseconds longest) noexcept {
-        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(longest);
-        timespec timeout{};
-        timeout.tv_sec = static_cast<time_t>(seconds.count());
-        timeout.tv_nsec = static_cast<long>((longest - seconds).count());
+        timespec timeout = to_timespec(longest);
         const int ready = ::ppoll(sources.data(), sources.size(), &timeout, nullptr);
         if (ready >= 0 || errno == EINTR) return ready;
         // Without memory, or with RLIMIT_NOFILE below two: a pause, so that the waiter polls and does not spin.
@@ -232,7 +241,7 @@ class release_watch {
         return 0;
     }
 
-    bell bell_;
+    bell bell_{};
     file_events::listener listener_{bell_};
 };
 

@@ -206,7 +206,7 @@ class descriptor_table {
 
   private:
     struct block {
-        std::array<entry, 31> entries;
+        std::array<entry, 31> entries{};
         std::atomic<block*> next{nullptr};
     };
 
@@ -221,7 +221,7 @@ class descriptor_table {
         return next;
     }
 
-    block first_;
+    block first_{};
     std::atomic<block*> latest_{&first_};  // the one in which there was a free entry
 };
 
@@ -270,6 +270,8 @@ class descriptor {
         }
         return *this;
     }
+    descriptor(const descriptor&) = delete;
+    descriptor& operator=(const descriptor&) = delete;
     ~descriptor() { close(); }
 
     /// The descriptor that `open` returns, or an empty one with errno set. It may be called again.

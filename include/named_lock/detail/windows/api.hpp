@@ -142,6 +142,8 @@ class handle {
         }
         return *this;
     }
+    handle(const handle&) = delete;
+    handle& operator=(const handle&) = delete;
     ~handle() { close(); }
 
     [[nodiscard]] void* get() const noexcept { return value_; }

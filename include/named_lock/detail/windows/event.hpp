@@ -33,7 +33,7 @@ class event_name {
                       lower(file.low));
     }
 
-    std::array<wchar_t, 96> name_;
+    std::array<wchar_t, 96> name_{};
 };
 
 /// A security descriptor, self-relative ([MS-DTYP] 2.4.6), that lets everybody wait for an event and set it. Without it,

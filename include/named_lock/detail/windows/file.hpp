@@ -78,8 +78,8 @@ class file_handle {
     void mark_waiting_writer() noexcept { mark_ = create_event(event_name::of_waiting_writer(identity_)); }
 
   private:
-    windows::handle file_;
-    windows::handle mark_;
+    windows::handle file_{};
+    windows::handle mark_{};
     file_identity identity_{};
     bool is_wanted_ = false;
     bool is_refused_ = false;  // which may pass
@@ -102,7 +102,7 @@ inline file_handle examined(windows::handle file, const std::filesystem::path& p
 
 /// A file, or why it could not be opened.
 struct opening {
-    windows::handle file;
+    windows::handle file{};
     windows::dword error = 0;
     bool is_missing = false;  // and could not be made
 

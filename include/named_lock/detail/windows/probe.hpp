@@ -113,7 +113,7 @@ class trial_file {
         return file.try_lock(kind, path_);
     }
 
-    std::filesystem::path path_;
+    std::filesystem::path path_{};
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -93,8 +93,8 @@ class release_watch {
         return static_cast<windows::dword>(std::min<std::int64_t>(pause.count(), windows::no_limit - 1));
     }
 
-    windows::handle interrupts_;
-    windows::handle releases_;
+    windows::handle interrupts_{};
+    windows::handle releases_{};
     bool has_turn_ = false;  // woken by a release, and has not slept since
 };
 
