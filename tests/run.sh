@@ -76,6 +76,10 @@ if [ "$install" = yes ]; then
         install_missing cmake ninja-build "$compiler" catch2 libsqlite3-dev sqlite3 util-linux btrfs-progs \
             python3 python3-filelock python3-portalocker
         install_missing clang libc++-dev libc++abi-dev  # the other standard library, for tests/shared_library
+        if [ "$compiler" = g++ ] && [ "$(dpkg --print-architecture)" = amd64 ]; then
+            # For width_test.cpp. Not g++-multilib, which no cross compiler can be installed beside.
+            install_missing "g++-$(g++ -dumpversion | cut -d. -f1)-multilib"
+        fi
         if [ "$compiler" = clang ]; then  # its sanitizers are a package named after the version it depends on
             version=$(dpkg-query -W -f '${Depends}' clang | sed -n 's/.*clang-\([0-9][0-9]*\).*/\1/p')
             [ -n "$version" ] || fail "cannot tell which clang the package clang stands for"

@@ -80,7 +80,7 @@ std::string try_once(arguments args) {
 }
 
 std::string count(arguments args) {
-    const long times = args.number();
+    const auto times = args.number();
     counter_file file{args.word()};
     name(args.rest());
     for (long i = 0; i < times; ++i) {

@@ -78,7 +78,7 @@ std::string release(std::chrono::microseconds work) {
 }
 
 std::string repeat(arguments args, bool shared) {
-    const long times = args.number();
+    const auto times = args.number();
     counter_file file{args.word()};
     nlock::lock_options quiet = options;
     quiet.on_wait = nullptr;

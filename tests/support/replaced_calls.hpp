@@ -23,6 +23,12 @@
 #include <ctime>
 #include <utility>
 
+#if defined(SYS_ppoll_time64) && defined(_TIME_BITS) && _TIME_BITS == 64
+inline constexpr long ppoll_number = SYS_ppoll_time64;
+#else
+inline constexpr long ppoll_number = SYS_ppoll;
+#endif
+
 /// A waiter polls two descriptors: its bell, and the events of the file if it watches that. Before it does, and unless the
 /// whole net is cut, it looks again soon.
 extern "C" int ppoll(pollfd* sources, nfds_t count, const timespec* timeout, const sigset_t* mask) {
@@ -36,7 +42,7 @@ extern "C" int ppoll(pollfd* sources, nfds_t count, const timespec* timeout, con
     if (watches && nlock_test::before_sleeping) std::exchange(nlock_test::before_sleeping, nullptr)();
     constexpr long signal_set_size = 8;
     return static_cast<int>(
-        ::syscall(SYS_ppoll, sources, count, timeout == nullptr || cuts ? nullptr : &left, mask, signal_set_size));
+        ::syscall(ppoll_number, sources, count, timeout == nullptr || cuts ? nullptr : &left, mask, signal_set_size));
 }
 
 #if defined(__GLIBC__)

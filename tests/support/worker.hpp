@@ -61,6 +61,9 @@ class worker : public peer {
     }
     explicit worker(const temp_dir& dir) : worker{dir.path()} {}
 
+    /// Another build of it.
+    static worker built_as(const std::string& program, const temp_dir& dir) { return worker{program, dir}; }
+
     /// One that only a report of the release wakes, but for a few quick attempts; see safety_net.hpp.
     static worker without_polling(const temp_dir& dir) {
         worker result{dir};
@@ -70,6 +73,8 @@ class worker : public peer {
     }
 
   private:
+    worker(const std::string& program, const temp_dir& dir) : peer{{program}} { tell("dir " + dir.path().string()); }
+
     static std::vector<std::string> command(std::vector<std::string> launcher) {
         launcher.emplace_back(NAMED_LOCK_WORKER);
         return launcher;

@@ -25,9 +25,9 @@ class arguments {
         text_ >> result;
         return result;
     }
-    long number(int base = 10) {
+    long long number(int base = 10) {
         const std::string digits = word();
-        long result = 0;
+        long long result = 0;
         const auto end = digits.data() + digits.size();
         if (std::from_chars(digits.data(), end, result, base).ptr != end || digits.empty()) {
             throw std::invalid_argument{"'" + digits + "' is not a number"};

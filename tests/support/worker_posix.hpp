@@ -81,7 +81,7 @@ inline std::string become(const std::string& uid_in_words) {
     return "ok";
 }
 
-inline std::string limit_descriptors(long count) {
+inline std::string limit_descriptors(long long count) {
     rlimit limit{};
     check(::getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
     limit.rlim_cur = static_cast<rlim_t>(count);
