@@ -766,16 +766,16 @@ TEST_CASE("a look for holders that has no time left reads no more of /proc") {
     CHECK(found_within(0s, by_fcntl, lock_method::fcntl).empty());
 }
 
-TEST_CASE("the latest processes are looked at first, also when pids have begun anew") {
+TEST_CASE("after itself a process looks at the latest ones first, also when pids have begun anew") {
     const auto ordered = [](std::int64_t latest) {
         std::vector<std::int64_t> pids{1, 5, 9, 20};
-        detail::order_by_age(pids, latest);
+        detail::order_by_age(pids, latest, 9);
         return pids;
     };
-    CHECK(ordered(20) == std::vector<std::int64_t>{20, 9, 5, 1});
-    CHECK(ordered(9) == std::vector<std::int64_t>{9, 5, 1, 20});
-    CHECK(ordered(7) == std::vector<std::int64_t>{5, 1, 20, 9});
-    CHECK(ordered(0) == std::vector<std::int64_t>{20, 9, 5, 1});
+    CHECK(ordered(20) == std::vector<std::int64_t>{9, 20, 9, 5, 1});
+    CHECK(ordered(9) == std::vector<std::int64_t>{9, 9, 5, 1, 20});
+    CHECK(ordered(7) == std::vector<std::int64_t>{9, 5, 1, 20, 9});
+    CHECK(ordered(0) == std::vector<std::int64_t>{9, 20, 9, 5, 1});
 }
 
 TEST_CASE("processes with many descriptors do not keep one who looks for holders") {

@@ -33,6 +33,8 @@ namespace detail {
 class group_acquisition {
   public:
     explicit group_acquisition(std::vector<named_lock>& locks) : members_(locks.begin(), locks.end()) {}
+    group_acquisition(const group_acquisition&) = delete;
+    group_acquisition& operator=(const group_acquisition&) = delete;
 
     template <class TimeoutOf>
     std::vector<guard> acquire(TimeoutOf timeout_of) {

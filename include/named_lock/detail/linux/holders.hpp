@@ -100,9 +100,10 @@ struct lock_party {
     bool may_hide_holders = false;  // there may be some that cannot be seen from here
 };
 
-/// The latest first. The system counts pids up, and begins anew at the limit.
-inline void order_by_age(std::vector<std::int64_t>& ascending, std::int64_t latest) {
+/// `own`, then the latest first. The system counts pids up, and begins anew at the limit.
+inline void order_by_age(std::vector<std::int64_t>& ascending, std::int64_t latest, std::int64_t own) {
     std::rotate(ascending.begin(), std::upper_bound(ascending.begin(), ascending.end(), latest), ascending.end());
+    ascending.push_back(own);
     std::reverse(ascending.begin(), ascending.end());
 }
 
@@ -177,8 +178,7 @@ class holder_search {
         std::vector<std::int64_t> pids;
         proc_directory directory{"/proc"};
         for (auto pid = directory.next(); pid && !time_.is_over(); pid = directory.next()) pids.push_back(*pid);
-        order_by_age(pids, latest_pid());
-        pids.insert(pids.begin(), ::getpid());
+        order_by_age(pids, latest_pid(), ::getpid());
         return pids;
     }
 
