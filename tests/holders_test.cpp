@@ -177,12 +177,14 @@ std::vector<nlock::lock_holder> found_within(std::chrono::nanoseconds time, cons
 
 /// A look ends after 5 ms of processor time, of which a sanitizer takes many times more: there the next one may see what
 /// this one has not.
-constexpr int looks = NLOCK_TEST_HAS_FEATURE(address_sanitizer) || NLOCK_TEST_HAS_FEATURE(thread_sanitizer) ? 50 : 1;
+constexpr bool is_sanitized =
+    NLOCK_TEST_HAS_FEATURE(address_sanitizer) || NLOCK_TEST_HAS_FEATURE(thread_sanitizer);
+constexpr int most_looks = is_sanitized ? 50 : 1;
 
 template <class Look, class Seen>
 Seen seen_by(Look look, const Seen& wanted) {
     Seen seen = look();
-    for (int i = 1; i < looks && !(seen == wanted); ++i) seen = look();
+    for (int i = 1; i < most_looks && !(seen == wanted); ++i) seen = look();
     return seen;
 }
 void check_holders(const named_lock& lock, const pid_and_name& wanted) {
@@ -364,7 +366,7 @@ TEST_CASE("a time-out tells who holds the lock, in its text too") {
     holder.tell("acquire_shared -1 x");
     const auto time_out = [&](std::chrono::milliseconds timeout, std::size_t holders) {
         auto error = thrown_by<nlock::lock_timeout>([&] { (void)lock.acquire(timeout); });
-        for (int i = 1; i < looks && error.holders().size() != holders; ++i) {
+        for (int i = 1; i < most_looks && error.holders().size() != holders; ++i) {
             error = thrown_by<nlock::lock_timeout>([&] { (void)lock.acquire(timeout); });
         }
         return error;
