@@ -38,10 +38,10 @@ class lock_lost : public lock_error {
 namespace detail::etcd {
 
 /// Says more than a lock_timeout can: on which machine the holder runs, and what was wrong with the cluster.
-class timeout : public lock_timeout {
+class wait_timeout : public lock_timeout {
   public:
-    timeout(std::string_view name, std::string_view key, std::chrono::nanoseconds after,
-            const std::vector<etcd_holder>& holders, const std::string& trouble)
+    wait_timeout(std::string_view name, std::string_view key, std::chrono::nanoseconds after,
+                 const std::vector<etcd_holder>& holders, const std::string& trouble)
         : lock_timeout{name, key, after, plain(holders)}, message_{std::make_shared<const std::string>([&] {
               std::string words = lock_timeout{name, key, after, {}}.what();
               for (const etcd_holder& holder : holders) words.append("; held by ").append(to_string(holder));

@@ -256,7 +256,7 @@ class etcd_lock {
         const step end = steps(attempt);
         if (end == step::acquired) return {with, attempt.take_lease()};
         if (throws && end == step::cancelled) throw lock_cancelled{name(), key()};
-        if (throws) throw detail::etcd::timeout{name(), key(), timeout, attempt.holders(), attempt.trouble()};
+        if (throws) throw detail::etcd::wait_timeout{name(), key(), timeout, attempt.holders(), attempt.trouble()};
         return {};
     }
 
@@ -322,12 +322,12 @@ inline std::vector<std::string> checked(std::vector<std::string> endpoints) {
 inline etcd_options checked(etcd_options options) {
     constexpr std::chrono::seconds shortest{5};
     constexpr std::chrono::hours longest{24 * 365};
-    const auto fail = [](const char* what) { throw std::invalid_argument{what}; };
-    if (options.ttl < shortest) fail("the ttl of etcd locks must be at least 5 s");
-    if (options.ttl > longest) fail("the ttl of etcd locks must be at most a year");
-    if (options.request_timeout <= std::chrono::milliseconds::zero()) fail("request_timeout must be positive");
-    if (options.user.empty() && !options.password.empty()) fail("a password needs a user");
-    if (options.certificate_file.empty() != options.key_file.empty()) fail("a certificate needs a key, and a key one");
+    const auto refuse = [](const char* what) { throw std::invalid_argument{what}; };
+    if (options.ttl < shortest) refuse("the ttl of etcd locks must be at least 5 s");
+    if (options.ttl > longest) refuse("the ttl of etcd locks must be at most a year");
+    if (options.request_timeout <= std::chrono::milliseconds::zero()) refuse("request_timeout must be positive");
+    if (options.user.empty() && !options.password.empty()) refuse("a password needs a user");
+    if (options.certificate_file.empty() != options.key_file.empty()) refuse("a certificate needs a key, and a key one");
     return options;
 }
 
