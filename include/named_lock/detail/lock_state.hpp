@@ -33,15 +33,13 @@ namespace nlock::NAMED_LOCK_ABI::detail {
 /// A thread that waits for a lock_state. Its members are used with the state's mutex locked.
 struct waiter {
     waiter(const request& r, std::chrono::steady_clock::time_point came) noexcept
-        : asked{r}, kind{r.kind}, since{came}, stop{r.stop} {}
+        : asked{r}, since{came} {}
     waiter(const waiter&) = delete;
     waiter& operator=(const waiter&) = delete;
 
     const request& asked;
-    const lock_kind kind;
     const std::chrono::steady_clock::time_point since;
-    const stop_signal* stop;  // or null
-    file_identity file{};     // that it has open, if any
+    file_identity file{};  // that it has open, if any
     std::condition_variable wakeup{};
     release_watch* watch = nullptr;  // what it sleeps on, if not on `wakeup`
     bool woken = false;              // since it last slept
@@ -147,7 +145,7 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     void wake(const stop_signal& stop) {
         const auto lock = enter();
         for (waiter* w = first_; w != nullptr; w = w->next) {
-            if (w->stop == &stop) w->wake();
+            if (w->asked.stop == &stop) w->wake();
         }
     }
 
@@ -281,7 +279,6 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         is_out_of_reach_ = !answer.is_told;
     }
 
-
     /// Closes the file that was left open.
     void close_idle_file() noexcept {
         lock_file closed;
@@ -324,7 +321,7 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     /// The link to the first writer in the queue, or to `self` if that comes before it, or to its end.
     waiter** first_writer_or(const waiter* self) noexcept {
         waiter** at = &first_;
-        while (*at != nullptr && *at != self && (*at)->kind == lock_kind::shared) at = &(*at)->next;
+        while (*at != nullptr && *at != self && (*at)->asked.kind == lock_kind::shared) at = &(*at)->next;
         return at;
     }
 

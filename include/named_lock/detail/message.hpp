@@ -50,6 +50,8 @@ inline std::string failure_message(std::string_view operation, const std::filesy
     return std::string{"cannot "}.append(operation).append(" ").append(text_of(path)).append(": ").append(cause);
 }
 
+inline constexpr std::string_view not_told_apart = "its file system does not tell files apart";
+
 inline std::string not_acquired(std::string_view name, const std::filesystem::path& path) {
     return std::string{"lock '"}.append(name).append("' (").append(text_of(path)).append(") was not acquired");
 }

@@ -31,6 +31,7 @@
 #include <named_lock/detail/linux/lock_lines.hpp>
 #include <named_lock/detail/linux/proc.hpp>
 #include <named_lock/detail/linux/volume.hpp>
+#include <named_lock/detail/lock_party.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/lock_name.hpp>
 #include <named_lock/options.hpp>
@@ -92,13 +93,6 @@ inline std::string process_name(std::int64_t pid, const look_time& time) {
     if (!name.empty() && name.back() == '\n') name.pop_back();
     return printable(name);  // any process may call itself what it likes
 }
-
-/// Who is at a lock.
-struct lock_party {
-    std::vector<lock_holder> holders;
-    std::vector<lock_waiter> waiters;
-    bool may_hide_holders = false;  // there may be some that cannot be seen from here
-};
 
 /// `own`, then the latest first. The system counts pids up, and begins anew at the limit.
 inline void order_by_age(std::vector<std::int64_t>& ascending, std::int64_t latest, std::int64_t own) {

@@ -22,6 +22,7 @@
 #include <utility>
 
 #include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/message.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/options.hpp>
@@ -105,8 +106,6 @@ inline void append_utf8(std::filesystem::path::string_type& path, std::string_vi
 [[noreturn]] inline void throw_error(int error, std::string_view operation, const std::filesystem::path& path) {
     throw lock_error{std::error_code{error, std::generic_category()}, operation, path};
 }
-
-inline constexpr std::string_view not_told_apart = "its file system does not tell files apart";
 
 /// A system call repeated while a signal handler without SA_RESTART interrupts it.
 template <class Call>

@@ -23,6 +23,7 @@
 #include <system_error>
 
 #include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/message.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/detail/posix/file.hpp>
 #include <named_lock/errors.hpp>

@@ -20,6 +20,7 @@
 
 #include <named_lock/detail/deadline.hpp>
 #include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/message.hpp>
 #include <named_lock/detail/windows/api.hpp>
 #include <named_lock/detail/windows/directory.hpp>
 #include <named_lock/detail/windows/event.hpp>
@@ -95,7 +96,7 @@ inline file_handle examined(windows::handle file, const std::filesystem::path& p
         throw lock_error{std::errc::too_many_symbolic_link_levels, "open", path, "it is a link"};
     }
     if (!identity->is_told()) {
-        throw lock_error{std::errc::not_supported, "examine", path, "its file system does not tell files apart"};
+        throw lock_error{std::errc::not_supported, "examine", path, not_told_apart};
     }
     return file_handle{std::move(file), *identity};
 }
@@ -235,7 +236,7 @@ inline bool is_file_at(const file_handle& file, const std::filesystem::path& pat
 
 /// Nobody replaces a file that is open like this again and again: its numbers are of no use.
 inline void check_identities(const std::filesystem::path& path) {
-    throw lock_error{std::errc::not_supported, "lock", path, "its file system does not tell files apart"};
+    throw lock_error{std::errc::not_supported, "lock", path, not_told_apart};
 }
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -14,6 +14,7 @@
 
 #include <named_lock/detail/lock_file.hpp>
 #include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/message.hpp>
 #include <named_lock/detail/windows/api.hpp>
 #include <named_lock/detail/windows/directory.hpp>
 #include <named_lock/detail/windows/file.hpp>
@@ -88,7 +89,7 @@ class trial_file {
             throw lock_error{std::errc::resource_unavailable_try_again, "lock", path_, "somebody else holds it"};
         }
         if (!file.is_at(path_)) {
-            throw lock_error{std::errc::not_supported, "probe", path_, "its file system does not tell files apart"};
+            throw lock_error{std::errc::not_supported, "probe", path_, not_told_apart};
         }
         return work();
     }

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+#pragma once
+
+#include <vector>
+
+#include <named_lock/detail/abi.hpp>
+#include <named_lock/options.hpp>
+
+namespace nlock::NAMED_LOCK_ABI::detail {
+
+/// Who is at a lock, as far as the system tells.
+struct lock_party {
+    std::vector<lock_holder> holders;
+    std::vector<lock_waiter> waiters;
+    bool may_hide_holders = false;  // there may be some that cannot be seen from here
+};
+
+}  // namespace nlock::NAMED_LOCK_ABI::detail
