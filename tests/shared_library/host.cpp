@@ -6,9 +6,6 @@
 //
 // usage: named_lock_host local|global LIBRARY LIBRARY
 #include <dlfcn.h>
-#include <sys/types.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstddef>
 #include <cstdlib>
@@ -17,30 +14,14 @@
 #include <string>
 #include <vector>
 
+#include "checks.hpp"
 #include "plugin.hpp"
 #include "support/others.hpp"
 #include "support/temp_dir.hpp"
-#include "support/threads.hpp"
 
 namespace {
 
 using namespace nlock_test;
-
-bool failed = false;
-
-void expect(bool fulfilled, const std::string& promise) {
-    if (fulfilled) return;
-    failed = true;
-    std::cout << "broken: " << promise << std::endl;
-}
-
-bool try_in_another_thread(const plugin& user) {
-    return in_another_thread([&] {
-        const bool success = user.try_acquire();
-        if (success) user.release();
-        return success;
-    });
-}
 
 void check_alone(const plugin& one) {
     expect(one.try_acquire() && one.try_acquire(), "a thread enters again what it holds");
@@ -62,49 +43,17 @@ void check_exclusion(const plugin& one, const plugin& other) {
     expect(try_in_another_thread(other), "another build gets what one has given up");
 }
 
-void check_waiting(const plugin& one, const plugin& other) {
-    one.acquire();
-    task waiter{[&] {
-        other.acquire();
-        const unsigned count = other.lock_count();
-        other.release();
-        return count;
-    }};
-    expect(waiter.is_blocked(), "a thread waits for what another build holds");
-    one.release();
-    expect(waiter.get() == 1, "it gets the lock from the other build");
-}
-
-std::size_t lock_files_open() {
-    std::size_t count = 0;
-#if defined(__linux__)
-    for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
-        std::error_code ignored;
-        if (std::filesystem::read_symlink(entry.path(), ignored).extension() == ".lock") ++count;
-    }
-#endif
-    return count;
-}
-
 /// A part that was unloaded has left its file behind, closed by nobody, but locked by nobody.
 void check_fork(const plugin& one, const std::vector<const plugin*>& all, const std::filesystem::path& file,
                 std::size_t unloaded = 0) {
     one.acquire();
-    std::cout.flush();
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::alarm(static_cast<unsigned>(patience.count()));
-        failed = false;
+    check_in_child([&] {
         expect(lock_files_open() <= unloaded, "a forked child has no lock file open");
         for (const plugin* user : all) {
             expect(user->lock_count() == 0, "a forked child holds nothing");
             expect(!user->try_acquire(), "a forked child does not enter what its parent holds");
         }
-        std::cout.flush();
-        ::_exit(failed ? EXIT_FAILURE : EXIT_SUCCESS);
-    }
-    int status = -1;
-    expect(::waitpid(child, &status, 0) == child && status == 0, "all is well in a forked child");
+    });
     expect(!foreign_hold::is_possible(file, hold_kind::shared), "the parent holds the lock after its child's end");
     one.release();
     expect(foreign_hold::is_possible(file, hold_kind::exclusive), "the parent gives up the lock");

@@ -2,42 +2,20 @@
 // Copyright (c) 2026 The named_lock authors
 //
 // Each pair of the two shared libraries and this program: what one acquires, the other has too.
-#include <sys/types.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <array>
-#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <string>
 
+#include "checks.hpp"
 #include "support/others.hpp"
 #include "support/temp_dir.hpp"
-#include "support/threads.hpp"
 #include "user.hpp"
 
 namespace {
 
 using namespace nlock_test;
-
-bool failed = false;
-
-void expect(bool fulfilled, const std::string& promise) {
-    if (fulfilled) return;
-    failed = true;
-    std::cout << "broken: " << promise << std::endl;
-}
-
-bool try_in_another_thread(lock_user& user) {
-    return in_another_thread([&] {
-        const bool success = user.try_acquire();
-        if (success) user.release();
-        return success;
-    });
-}
 
 /// Before all others: each library has seen one thread then, and not the same one.
 void check_first_threads(lock_user& one, lock_user& other) {
@@ -60,46 +38,14 @@ void check_reentry(lock_user& one, lock_user& other) {
     expect(try_in_another_thread(one) && try_in_another_thread(other), "the lock is free when its last hold is gone");
 }
 
-void check_waiting(lock_user& one, lock_user& other) {
-    one.acquire();
-    task waiter{[&] {
-        other.acquire();
-        const std::size_t count = other.lock_count();
-        other.release();
-        return count;
-    }};
-    expect(waiter.is_blocked(), "another thread waits for what the other library holds");
-    one.release();
-    expect(waiter.get() == 1, "it gets the lock from the other library");
-}
-
-std::size_t lock_files_open() {
-    std::size_t count = 0;
-#if defined(__linux__)
-    for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
-        std::error_code ignored;
-        if (std::filesystem::read_symlink(entry.path(), ignored).extension() == ".lock") ++count;
-    }
-#endif
-    return count;
-}
-
 void check_fork(lock_user& one, lock_user& other, const std::filesystem::path& file) {
     one.acquire();
-    std::cout.flush();
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::alarm(static_cast<unsigned>(patience.count()));
-        failed = false;
+    check_in_child([&] {
         expect(lock_files_open() == 0, "a forked child has no lock file open");
         expect(one.lock_count() == 0 && other.lock_count() == 0, "a forked child holds nothing");
         expect(!one.try_acquire() && !other.try_acquire(), "a forked child does not enter what its parent holds");
         one.release();
-        std::cout.flush();
-        ::_exit(failed ? EXIT_FAILURE : EXIT_SUCCESS);
-    }
-    int status = -1;
-    expect(::waitpid(child, &status, 0) == child && status == 0, "all is well in a forked child");
+    });
     expect(!foreign_hold::is_possible(file, hold_kind::shared), "the parent holds the lock after its child's end");
     expect(other.lock_count() == 1, "the parent holds the lock in both libraries after its child's end");
     one.release();
