@@ -64,8 +64,9 @@ class group_acquisition;
 
 /// A handle to the lock <locks_dir>/<name>.lock, with its own options. Copies and other objects of the same path are
 /// the same lock: a thread that holds it enters again through any of them, at the price of a counter; other threads
-/// wait. Two paths of one file (hard links, bind mounts, upper and lower case where it makes no difference) are two locks
-/// that exclude each other: a thread that holds the one waits for itself with the other. Meets Lockable, TimedLockable and SharedTimedLockable of the standard.
+/// wait. Two paths of one file (hard links, bind mounts, upper and lower case where it makes no difference) are two
+/// locks that exclude each other: a thread that holds the one waits for itself with the other. Meets Lockable,
+/// TimedLockable and SharedTimedLockable of the standard.
 ///
 /// Thread safety: every member function but the assignment may be called by any thread on any object at any time, because
 /// all state that changes lies behind the mutex of the path. An object may also be assigned to while acquisitions wait
@@ -202,7 +203,7 @@ class named_lock {
     [[nodiscard]] std::vector<lock_holder> holders() const { return party().holders; }
     /// The processes that wait for it on this machine, first in line first; empty when nobody does or when it cannot be
     /// told. A hint: see lock_waiter.
-    [[nodiscard]] std::vector<lock_waiter> waiters() const { return party().waiters; }
+    [[nodiscard]] std::vector<lock_waiter> waiters() const { return party(true).waiters; }
 
   private:
     struct attempt {
@@ -228,9 +229,9 @@ class named_lock {
         return options_->reentrant ? detail::this_thread_id() : detail::no_thread;
     }
 
-    [[nodiscard]] detail::lock_party party() const {
+    [[nodiscard]] detail::lock_party party(bool names_waiters = false) const {
         const auto state = state_;  // as in release()
-        return detail::party_at(state->path(), options_->method);
+        return detail::party_at(state->path(), options_->method, names_waiters);
     }
 
     // What waits does so through a copy of the object: on_wait or another thread may assign to the object meanwhile.

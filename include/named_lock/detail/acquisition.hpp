@@ -117,7 +117,7 @@ class acquisition {
         if (request_.options.on_wait && !std::exchange(has_told_, true)) {
             if (file_.is_open()) leave_file(lock);
             lock.unlock();
-            request_.options.on_wait({state_.path(), party_at(state_.path(), request_.options.method).holders});
+            request_.options.on_wait({state_.path(), party_at(state_.path(), request_.options.method, false).holders});
             lock = state_.enter();
             ticket_ = state_.enter_again(lock, request_, gives_way_);  // on_wait may have acquired it
             if (ticket_ != 0) return end(outcome::acquired);

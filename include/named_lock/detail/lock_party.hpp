@@ -12,7 +12,7 @@ namespace nlock::NAMED_LOCK_ABI::detail {
 /// Who is at a lock, as far as the system tells.
 struct lock_party {
     std::vector<lock_holder> holders;
-    std::vector<lock_waiter> waiters;
+    std::vector<lock_waiter> waiters;  // with the names of their programs only if they were asked for
     bool may_hide_holders = false;  // there may be some that cannot be seen from here
 };
 

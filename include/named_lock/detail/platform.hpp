@@ -17,7 +17,7 @@
 //   is_file_at(file, path)                       is it the file that the path names now? throws lock_error
 //   check_identities(path)                       for a file that never is: throws lock_error if the system cannot tell
 //   has_line(file, method)                       whether waiters of other processes stand in a line for it, see below
-//   party_at(path, method)                       who holds it and who waits, as far as that can be told
+//   party_at(path, method, names_waiters)        who holds it and who waits, as far as that can be told
 //   release_watch                                wakes a waiter when the file is closed, moved or deleted, see below
 //   cancellation_shield                          an object that keeps pthread_cancel() off its thread
 //   absolute_path(path, error)                   as the working directory makes it

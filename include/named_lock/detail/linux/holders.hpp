@@ -213,8 +213,8 @@ class holder_search {
     std::vector<lock_holder> holders_{};
 };
 
-/// Who stands in line for the file, first in line first: their marks tell all of it.
-inline std::vector<lock_waiter> waiters_in(std::string_view table, const proc_file& file, const look_time& time) {
+/// Who stands in line for the file, first in line first: their marks tell all but the names of their programs.
+inline std::vector<lock_waiter> waiters_in(std::string_view table, const proc_file& file) {
     std::vector<line_place> places;
     for_each_lock_line(table, file.name(), [&](const lock_line& lock) {
         const auto begin = static_cast<std::int64_t>(lock.start);
@@ -226,14 +226,13 @@ inline std::vector<lock_waiter> waiters_in(std::string_view table, const proc_fi
     const auto now = in_microseconds(std::chrono::steady_clock::now());
     std::vector<lock_waiter> waiters;
     for (const line_place& place : places) {
-        const std::int64_t pid = pid_of(place);
         const auto waited = (std::max)(now - place.since, std::chrono::microseconds::zero());
-        waiters.push_back({pid, process_name(pid, time), waited, place.kind == lock_kind::shared});
+        waiters.push_back({pid_of(place), {}, waited, place.kind == lock_kind::shared});
     }
     return waiters;
 }
 
-inline lock_party party_at(const std::filesystem::path& path, lock_method method) {
+inline lock_party party_at(const std::filesystem::path& path, lock_method method, bool names_waiters) {
     constexpr std::chrono::milliseconds longest{5};
     if (!is_own_proc()) return {{}, {}, true};
     // By itself, because the first read in a while sleeps until the kernel has stopped all file locks: some 10 ms.
@@ -243,7 +242,9 @@ inline lock_party party_at(const std::filesystem::path& path, lock_method method
     if (!file) return {};
     lock_party party = holder_search{*file, method, time}.run(table);
     const bool has_line = table && method == lock_method::flock && file->has_name_of_its_own();
-    if (has_line) party.waiters = waiters_in(*table, *file, time);
+    if (has_line) party.waiters = waiters_in(*table, *file);
+    if (!names_waiters) return party;
+    for (lock_waiter& waiter : party.waiters) waiter.process = process_name(waiter.pid, time);
     return party;
 }
 

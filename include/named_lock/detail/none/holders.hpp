@@ -10,6 +10,6 @@
 namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// This system does not tell.
-inline lock_party party_at(const std::filesystem::path&, lock_method) { return {}; }
+inline lock_party party_at(const std::filesystem::path&, lock_method, bool) { return {}; }
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail
