@@ -392,6 +392,33 @@ TEST_CASE("a time-out tells who holds the lock, in its text too") {
     CHECK(text.substr(text.find(';')) == "; held by pid " + both);
 }
 
+TEST_CASE("who waits is told in order, with pid, short name and kind; a time-out counts them") {
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir)};
+    worker holder{dir};
+    worker writer{dir};
+    worker reader{dir};
+    CHECK(lock.waiters().empty());
+    holder.tell("acquire -1 x");
+    writer.let_wait("acquire -1 x");
+    REQUIRE(becomes_true([&] { return lock.waiters().size() == 1; }));
+    reader.let_wait("acquire_shared -1 x");
+    REQUIRE(becomes_true([&] { return lock.waiters().size() == 2; }));
+    const auto waiters = lock.waiters();
+    REQUIRE(waiters.size() == 2);
+    CHECK(waiters[0].pid == writer.pid());
+    CHECK(waiters[1].pid == reader.pid());
+    for (const nlock::lock_waiter& waiter : waiters) {
+        CHECK(waiter.process == name_of(static_cast<pid_t>(waiter.pid)));
+        CHECK(waiter.waited > 0ns);
+    }
+    CHECK_FALSE(waiters[0].shared);
+    CHECK(waiters[1].shared);
+    const auto error = thrown_by<nlock::lock_timeout>([&] { (void)lock.acquire(0s); });
+    CHECK(error.others_wait() == 2);
+    CHECK(std::string{error.what()}.find("; 2 others wait") != std::string::npos);
+}
+
 TEST_CASE("a time-out tells what is known where no process can be named") {
     using detail::held_by;
     const auto text = [](std::vector<nlock::lock_holder> holders, held_by known) {
