@@ -392,7 +392,7 @@ TEST_CASE("a time-out tells who holds the lock, in its text too") {
     CHECK(text.substr(text.find(';')) == "; held by pid " + both);
 }
 
-TEST_CASE("who waits is told in order, with pid, short name and kind; a time-out counts them") {
+TEST_CASE("who waits is told in order, with pid, short name and kind, and counted by a time-out") {
     temp_dir dir;
     named_lock lock{"x", options_in(dir)};
     worker holder{dir};
