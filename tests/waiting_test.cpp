@@ -170,6 +170,39 @@ TEST_CASE("a waiter follows its path when the file is moved right before it begi
     CHECK(was_moved);
 }
 
+TEST_CASE("a waiter keeps the watch of its file when the thread before it ends its own, which is the same one") {
+    SKIP_WITHOUT_INOTIFY();
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir)};
+    std::optional<foreign_hold> foreign{lock};
+    event watches;
+    event shall_release;
+    event has_released;
+    task before{[&] {
+        after_watching = [&] { watches.happen(); };
+        auto guard = lock.acquire();  // which has the watch as long
+        const bool was_asked = shall_release.wait();
+        guard.release();
+        has_released.happen();
+        return was_asked;
+    }};
+    REQUIRE(watches.wait());
+    foreign.reset();
+    while (seen_by_others(lock) != seen::exclusive) std::this_thread::yield();
+    task waiter{[&] {
+        const cut_net no_net{net_when_watching};
+        after_watching = [&] {
+            shall_release.happen();
+            if (has_released.wait()) foreign.emplace(lock);
+        };
+        return static_cast<bool>(lock.acquire());
+    }};
+    CHECK(before.get());
+    REQUIRE(waiter.is_blocked());
+    foreign.reset();
+    CHECK(waiter.get());
+}
+
 TEST_CASE("no wake-up is lost, at whatever moment of the acquisition the release comes") {
     constexpr int rounds = 1500;
     constexpr int longest_us = 800;  // by then the waiter sleeps

@@ -58,7 +58,9 @@ extern "C" int inotify_rm_watch(int instance, int watch) {
 #endif
 extern "C" int inotify_add_watch(int instance, const char* path, std::uint32_t events) NAMED_LOCK_TEST_NOTHROW {
     if (nlock_test::before_watching) std::exchange(nlock_test::before_watching, nullptr)();
-    return static_cast<int>(::syscall(SYS_inotify_add_watch, instance, path, events));
+    const auto watch = static_cast<int>(::syscall(SYS_inotify_add_watch, instance, path, events));
+    if (nlock_test::after_watching) std::exchange(nlock_test::after_watching, nullptr)();
+    return watch;
 }
 
 extern "C" int flock(int file, int operation) NAMED_LOCK_TEST_NOTHROW {

@@ -24,9 +24,10 @@ inline thread_local std::chrono::nanoseconds net_cut_from = (std::chrono::nanose
 inline std::atomic<long> net_cuts{0};
 
 #if !defined(_WIN32)  // where nothing is replaced, and MinGW does not link such variables of two source files
-/// What the calling thread does once, right before it begins to watch, and before it sleeps: the moments at which a
-/// release is lost most easily.
+/// What the calling thread does once, right before it begins to watch, right after the system has begun to, and before it
+/// sleeps: the moments at which a release is lost most easily.
 inline thread_local std::function<void()> before_watching;
+inline thread_local std::function<void()> after_watching;
 inline thread_local std::function<void()> before_sleeping;
 
 /// What the calling thread does instead of flock(2) and of bind(2), while that is set.

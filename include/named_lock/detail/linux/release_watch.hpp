@@ -40,7 +40,8 @@ class file_events {
   public:
     struct listener {
         const bell& own_bell;
-        int watch = -1;
+        std::atomic<int> watch{none};
+        file_identity file{};
         std::atomic<watch_event> heard{watch_event::none};
         listener* next = nullptr;
 
@@ -52,27 +53,28 @@ class file_events {
     };
 
     /// False: the system has no instance or no watch left, or cannot watch that file. It is named by its descriptor: a path
-    /// may lead to a server that hangs, and to another file.
+    /// may lead to another file.
+    ///
+    /// The system asks the file's server whether it may be read, with the mutex unlocked, because that may hang. An event
+    /// that comes before the answer is lost: who begins to watch looks at the file after that.
     bool add(listener& who, const file_handle& file) noexcept {
-        const std::scoped_lock lock{mutex_};
-        if (!open()) return false;
+        const int instance = list(who, file);
+        if (instance < 0) return false;
         std::array<char, 32> name;
         std::snprintf(name.data(), name.size(), "/proc/self/fd/%d", file.get());
-        who.watch = ::inotify_add_watch(events_.get(), name.data(), IN_CLOSE | moved_mask);
-        if (who.watch < 0) return false;
-        who.heard.store(watch_event::none);
-        who.next = std::exchange(first_, &who);
-        return true;
+        const int watch = ::inotify_add_watch(instance, name.data(), IN_CLOSE | moved_mask);
+        const std::scoped_lock lock{mutex_};
+        if (who.watch != coming) return false;  // lose_all()
+        who.watch = watch;
+        if (watch < 0) take_out(who);
+        return watch >= 0;
     }
 
     void remove(listener& who) noexcept {
         const std::scoped_lock lock{mutex_};
-        listener** at = &first_;
-        while (*at != nullptr && *at != &who) at = &(*at)->next;
-        if (*at == nullptr) return;
-        *at = who.next;
-        if (!is_shared(who.watch) && events_.is_ours()) ::inotify_rm_watch(events_.get(), who.watch);
-        who.watch = -1;
+        if (!take_out(who)) return;
+        if (!is_shared(who) && events_.is_ours()) ::inotify_rm_watch(events_.get(), who.watch);
+        who.watch = none;
     }
 
     /// To be polled; changes only while nobody listens.
@@ -105,6 +107,28 @@ class file_events {
 
   private:
     static constexpr std::uint32_t moved_mask = IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF | IN_UNMOUNT;
+    static constexpr int none = -1;    // no watch
+    static constexpr int coming = -2;  // the system has been asked for it
+
+    /// The instance, which will watch that file; or -1.
+    int list(listener& who, const file_handle& file) noexcept {
+        const std::scoped_lock lock{mutex_};
+        if (!open()) return -1;
+        who.watch = coming;
+        who.file = file.identity();
+        who.heard.store(watch_event::none);
+        who.next = std::exchange(first_, &who);
+        return events_.get();
+    }
+
+    /// False: it is not listed.
+    bool take_out(const listener& who) noexcept {
+        listener** at = &first_;
+        while (*at != nullptr && *at != &who) at = &(*at)->next;
+        if (*at == nullptr) return false;
+        *at = who.next;
+        return true;
+    }
 
     bool open() noexcept {
         if (events_.is_ours()) return true;
@@ -119,13 +143,14 @@ class file_events {
     /// The program has closed the instance: who listens must begin anew.
     void lose_all() noexcept {
         tell_all(watch_event::moved);
-        for (; first_ != nullptr; first_ = first_->next) first_->watch = -1;
+        for (; first_ != nullptr; first_ = first_->next) first_->watch = none;
         events_.close();
     }
 
-    [[nodiscard]] bool is_shared(int watch) const noexcept {
+    /// The system has one watch for all who watch a file.
+    [[nodiscard]] bool is_shared(const listener& gone) const noexcept {
         for (const listener* l = first_; l != nullptr; l = l->next) {
-            if (l->watch == watch) return true;
+            if (l->watch == gone.watch || (l->watch == coming && l->file == gone.file)) return true;
         }
         return false;
     }
