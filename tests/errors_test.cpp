@@ -636,6 +636,28 @@ TEST_CASE("a file that is never the one at its path, whoever looks, is an error"
     check_is_usable(lock);
 }
 
+TEST_CASE("a file that is never the one at its path is an error also where no file can be made to find that out") {
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir.path())};
+    const bool changes = GENERATE(false, true);
+    CAPTURE(changes);
+    write_file(lock.path(), "content");
+    fs::permissions(lock.path(), fs::perms{0666});
+    fs::permissions(dir.path(), fs::perms{0555});
+    const std::string verdict = in_child([&]() -> std::string {
+        if (::geteuid() == 0 && ::setuid(static_cast<uid_t>(std::stoi(nobody))) != 0) return "cannot be somebody else";
+        ino_t more = 1;
+        const changed_fstat numbered_anew{[&](struct stat& status) { status.st_ino += changes ? ++more : more; }};
+        for (const auto& acquire : ways_to_acquire()) {
+            const auto error = thrown_by<lock_error>([&] { acquire(lock); });
+            if (error.code().value() != ENOTSUP) return error.what();
+        }
+        return "";
+    });
+    CHECK(verdict == "");
+    check_is_usable(lock);
+}
+
 TEST_CASE("a file that is replaced at each attempt is contention, until the time-out") {
     temp_dir dir;
     nlock::lock_options options;
@@ -657,6 +679,26 @@ TEST_CASE("a file that is replaced at each attempt is contention, until the time
     instead_of_flock = nullptr;
     CHECK(count_entries(dir.path()) == 1);
     CHECK(lock.try_acquire());
+}
+
+TEST_CASE("a waiter whose file is another one at each attempt rests") {
+    temp_dir dir;
+    named_lock lock{"x", dir.path()};
+    const auto other = dir.path() / "other";
+    write_file(lock.path(), "");
+    write_file(other, "");
+    long attempts = 0;
+    instead_of_flock = [&](int file, int operation) {
+        constexpr unsigned exchange = 2;  // RENAME_EXCHANGE
+        ++attempts;
+        ::syscall(SYS_renameat2, AT_FDCWD, other.c_str(), AT_FDCWD, lock.path().c_str(), exchange);
+        return static_cast<int>(::syscall(SYS_flock, file, operation));
+    };
+    CHECK_FALSE(lock.try_acquire());
+    const long at_once = std::exchange(attempts, 0);
+    CHECK_FALSE(lock.try_acquire(80ms));
+    instead_of_flock = nullptr;
+    CHECK(attempts <= 12 * at_once);  // for 8 ms, each time
 }
 
 TEST_CASE("a file system that reports no links locks like others") {

@@ -147,6 +147,7 @@ class acquisition {
         if (is_out_of_order()) return end(outcome::out_of_order);
         if (is_last_) return end(outcome::timed_out);
         if (!state_.is_front(*self_)) return wait_for_turn(lock);
+        if (std::exchange(shall_rest_, false)) return {pause::rest, sooner(patience(), deadline{clock::now(), rest})};
         if (!is_in_line_) return at_front(lock);
         return in_line(lock);
     }
@@ -316,6 +317,7 @@ class acquisition {
             tries = true;
         }
         check_identities(state_.path());
+        shall_rest_ = true;
         return false;
     }
 
@@ -436,6 +438,7 @@ class acquisition {
     bool gives_way_ = false;  // to writers that came before
     bool is_due_ = true;      // an attempt
     bool in_doubt_ = false;   // file_ may not be the path's file any more
+    bool shall_rest_ = false;  // somebody replaces the file all the time
 
     // In line:
     bool is_in_line_ = false;

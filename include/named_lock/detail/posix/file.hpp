@@ -367,11 +367,20 @@ inline file_identity identity_at(const std::filesystem::path& path) noexcept {
 }
 
 /// Throws if the file system gives a file other numbers each time it is asked, as some FUSE programs do: then no file
-/// is ever the one at its path, which looks as if somebody replaced it all the time. A file of our own, which nobody
-/// replaces, tells; where none can be made, that is not known.
+/// is ever the one at its path, which looks as if somebody replaced it all the time. But nobody does so between any two
+/// looks, nor leaves the path as it was while the file that is opened there is another.
 inline void check_identities(const std::filesystem::path& path) {
-    const temporary_file own{path.parent_path(), "probe"};
-    if (!own.is_told_apart()) throw lock_error{std::errc::not_supported, "lock", path, not_told_apart};
+    constexpr int enough = 100;
+    for (int i = 0; i < enough; ++i) {
+        const file_identity first = identity_at(path);
+        const file_identity before = identity_at(path);
+        const descriptor file = open_existing(path);
+        struct stat status {};
+        if (!file || ::fstat(file.get(), &status) != 0) return;
+        const bool is_odd = !(first == before) || (before == identity_at(path) && !(before == identity_of(status)));
+        if (!is_odd) return;
+    }
+    throw lock_error{std::errc::not_supported, "lock", path, not_told_apart};
 }
 
 /// Only the line tells (line.hpp).
