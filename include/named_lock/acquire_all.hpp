@@ -8,10 +8,18 @@
 #include <string>
 #include <system_error>
 #include <vector>
+#if __cplusplus > 201703L || (defined(_MSVC_LANG) && _MSVC_LANG > 201703L)
+#include <version>
+#endif
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
 
+#include <named_lock/cancellation.hpp>
 #include <named_lock/detail/abi.hpp>
 #include <named_lock/detail/acquisition.hpp>
 #include <named_lock/detail/deadline.hpp>
+#include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/message.hpp>
 #include <named_lock/detail/platform.hpp>
 #include <named_lock/detail/request.hpp>
@@ -32,12 +40,28 @@ namespace detail {
 /// again. A file that is not there yet comes first: it is made, and waited for, by who holds nothing else.
 class group_acquisition {
   public:
-    explicit group_acquisition(std::vector<named_lock>& locks) : members_(locks.begin(), locks.end()) {}
+    group_acquisition(std::vector<named_lock>& locks, lock_kind kind)
+        : kind_{kind}, members_(locks.begin(), locks.end()) {}
     group_acquisition(const group_acquisition&) = delete;
     group_acquisition& operator=(const group_acquisition&) = delete;
 
     template <class TimeoutOf>
-    std::vector<guard> acquire(TimeoutOf timeout_of) {
+    std::vector<guard> acquire(TimeoutOf timeout_of, const cancellation& stop) {
+        return acquire(timeout_of, &stop.signal_);
+    }
+
+#if defined(__cpp_lib_jthread)
+    template <class TimeoutOf>
+    std::vector<guard> acquire(TimeoutOf timeout_of, const std::stop_token& stop) {
+        return until_stopped(stop, [this](const stop_signal& signal) {
+            for (const member& m : members_) m.lock.state_->wake(signal);
+        }, [&](const stop_signal* signal) { return acquire(timeout_of, signal); });
+    }
+#endif
+
+    template <class TimeoutOf>
+    std::vector<guard> acquire(TimeoutOf timeout_of, const stop_signal* stop = nullptr) {
+        stop_ = stop;
         std::vector<guard> guards;
         do {
             guards.clear();
@@ -64,10 +88,10 @@ class group_acquisition {
             const std::chrono::nanoseconds timeout = timeout_of(lock);
             const auto left = deadline{start_, timeout}.remaining();
             const auto end = given_up_by::guard;
-            const request asked{lock_kind::exclusive, end,     left,          *lock.options_,
-                                lock.owner(),         nullptr, next.has_told, last};
+            const request asked{kind_, end, left, *lock.options_, lock.owner(), stop_, next.has_told, last};
             acquisition acquisition{*lock.state_, asked};
             const outcome result = acquisition.run();
+            if (result == outcome::cancelled) throw lock_cancelled{lock.name(), lock.path()};
             if (result == outcome::timed_out) lock.throw_timeout(timeout);  // as asked for, not what was left of it
             next.has_told = acquisition.has_told();
             next.file = acquisition.file();
@@ -109,11 +133,21 @@ class group_acquisition {
         }
     }
 
+    const lock_kind kind_;
+    const stop_signal* stop_ = nullptr;
     const deadline::clock::time_point start_ = deadline::clock::now();
     std::vector<member> members_;
     const lock_state* out_of_order_ = nullptr;  // of the round before
     file_identity its_file_{};
 };
+
+/// Each lock's own.
+inline constexpr auto default_timeouts = [](const named_lock& lock) { return (lock.timeout)(); };
+
+template <class Rep, class Period>
+auto one_timeout(std::chrono::duration<Rep, Period> timeout) {
+    return [limit = to_timeout(timeout)](const named_lock&) { return limit; };
+}
 
 }  // namespace detail
 
@@ -125,15 +159,62 @@ class group_acquisition {
 /// twice, or two names are one file.
 /// Thread safety: any thread; a thread that already holds other locks can deadlock with others, as ever.
 [[nodiscard]] inline std::vector<guard> acquire_all(std::vector<named_lock> locks) {
-    return detail::group_acquisition{locks}.acquire([](const named_lock& lock) { return (lock.timeout)(); });
+    return detail::group_acquisition{locks, detail::lock_kind::exclusive}.acquire(detail::default_timeouts);
 }
 
 /// The same with one time-out for all, counted from the call.
 template <class Rep, class Period>
 [[nodiscard]] std::vector<guard> acquire_all(std::vector<named_lock> locks,
                                              std::chrono::duration<Rep, Period> timeout) {
-    const std::chrono::nanoseconds limit = detail::to_timeout(timeout);
-    return detail::group_acquisition{locks}.acquire([limit](const named_lock&) { return limit; });
+    return detail::group_acquisition{locks, detail::lock_kind::exclusive}.acquire(detail::one_timeout(timeout));
 }
+
+/// The same, all shared.
+[[nodiscard]] inline std::vector<guard> acquire_all_shared(std::vector<named_lock> locks) {
+    return detail::group_acquisition{locks, detail::lock_kind::shared}.acquire(detail::default_timeouts);
+}
+template <class Rep, class Period>
+[[nodiscard]] std::vector<guard> acquire_all_shared(std::vector<named_lock> locks,
+                                                    std::chrono::duration<Rep, Period> timeout) {
+    return detail::group_acquisition{locks, detail::lock_kind::shared}.acquire(detail::one_timeout(timeout));
+}
+
+/// The same, cut short by a cancellation: then it throws lock_cancelled.
+[[nodiscard]] inline std::vector<guard> acquire_all(const cancellation& stop, std::vector<named_lock> locks) {
+    return detail::group_acquisition{locks, detail::lock_kind::exclusive}.acquire(detail::default_timeouts, stop);
+}
+template <class Rep, class Period>
+[[nodiscard]] std::vector<guard> acquire_all(const cancellation& stop, std::vector<named_lock> locks,
+                                             std::chrono::duration<Rep, Period> timeout) {
+    return detail::group_acquisition{locks, detail::lock_kind::exclusive}.acquire(detail::one_timeout(timeout), stop);
+}
+[[nodiscard]] inline std::vector<guard> acquire_all_shared(const cancellation& stop, std::vector<named_lock> locks) {
+    return detail::group_acquisition{locks, detail::lock_kind::shared}.acquire(detail::default_timeouts, stop);
+}
+template <class Rep, class Period>
+[[nodiscard]] std::vector<guard> acquire_all_shared(const cancellation& stop, std::vector<named_lock> locks,
+                                                    std::chrono::duration<Rep, Period> timeout) {
+    return detail::group_acquisition{locks, detail::lock_kind::shared}.acquire(detail::one_timeout(timeout), stop);
+}
+
+#if defined(__cpp_lib_jthread)
+/// The same, cut short by a stop request.
+[[nodiscard]] inline std::vector<guard> acquire_all(std::stop_token stop, std::vector<named_lock> locks) {
+    return detail::group_acquisition{locks, detail::lock_kind::exclusive}.acquire(detail::default_timeouts, stop);
+}
+template <class Rep, class Period>
+[[nodiscard]] std::vector<guard> acquire_all(std::stop_token stop, std::vector<named_lock> locks,
+                                             std::chrono::duration<Rep, Period> timeout) {
+    return detail::group_acquisition{locks, detail::lock_kind::exclusive}.acquire(detail::one_timeout(timeout), stop);
+}
+[[nodiscard]] inline std::vector<guard> acquire_all_shared(std::stop_token stop, std::vector<named_lock> locks) {
+    return detail::group_acquisition{locks, detail::lock_kind::shared}.acquire(detail::default_timeouts, stop);
+}
+template <class Rep, class Period>
+[[nodiscard]] std::vector<guard> acquire_all_shared(std::stop_token stop, std::vector<named_lock> locks,
+                                                    std::chrono::duration<Rep, Period> timeout) {
+    return detail::group_acquisition{locks, detail::lock_kind::shared}.acquire(detail::one_timeout(timeout), stop);
+}
+#endif
 
 }  // namespace nlock::NAMED_LOCK_ABI

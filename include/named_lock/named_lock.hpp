@@ -47,6 +47,7 @@
 #include <stop_token>
 #endif
 
+#include <named_lock/cancellation.hpp>
 #include <named_lock/detail/abi.hpp>
 #include <named_lock/detail/acquisition.hpp>
 #include <named_lock/detail/deadline.hpp>
@@ -122,6 +123,29 @@ class named_lock {
     template <class Rep, class Period>
     [[nodiscard]] guard try_acquire_shared(std::chrono::duration<Rep, Period> timeout) {
         return try_for(shared, detail::to_timeout(timeout));
+    }
+
+    /// The same, cut short by a cancellation, also by a signal handler: acquire throws lock_cancelled, try_acquire returns
+    /// an empty guard. A request made before the call counts too.
+    [[nodiscard]] guard acquire(const cancellation& stop) { return wait_for(exclusive, options_->timeout, stop); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard acquire(const cancellation& stop, std::chrono::duration<Rep, Period> timeout) {
+        return wait_for(exclusive, detail::to_timeout(timeout), stop);
+    }
+    [[nodiscard]] guard try_acquire(const cancellation& stop) { return try_for(exclusive, one_attempt, stop); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard try_acquire(const cancellation& stop, std::chrono::duration<Rep, Period> timeout) {
+        return try_for(exclusive, detail::to_timeout(timeout), stop);
+    }
+    [[nodiscard]] guard acquire_shared(const cancellation& stop) { return wait_for(shared, options_->timeout, stop); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard acquire_shared(const cancellation& stop, std::chrono::duration<Rep, Period> timeout) {
+        return wait_for(shared, detail::to_timeout(timeout), stop);
+    }
+    [[nodiscard]] guard try_acquire_shared(const cancellation& stop) { return try_for(shared, one_attempt, stop); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard try_acquire_shared(const cancellation& stop, std::chrono::duration<Rep, Period> timeout) {
+        return try_for(shared, detail::to_timeout(timeout), stop);
     }
 
 #if defined(__cpp_lib_jthread)
@@ -281,44 +305,35 @@ class named_lock {
         }
     }
 
-    guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout) {
+    guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const detail::stop_signal* stop = nullptr) {
         named_lock self{*this};
-        return std::move(self).guard_of(self.take_or_throw(kind, timeout, detail::given_up_by::guard, nullptr));
+        return std::move(self).guard_of(self.take_or_throw(kind, timeout, detail::given_up_by::guard, stop));
+    }
+    guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const cancellation& stop) {
+        return wait_for(kind, timeout, &stop.signal_);
     }
 
-    guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout) {
+    guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const detail::stop_signal* stop = nullptr) {
         named_lock self{*this};
-        return std::move(self).guard_of(self.take(kind, timeout, detail::given_up_by::guard, nullptr).hold);
+        return std::move(self).guard_of(self.take(kind, timeout, detail::given_up_by::guard, stop).hold);
+    }
+    guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const cancellation& stop) {
+        return try_for(kind, timeout, &stop.signal_);
     }
 
     guard guard_of(detail::ticket hold) && { return hold == 0 ? guard{} : guard{std::move(state_), hold}; }
 
 #if defined(__cpp_lib_jthread)
-    /// Calls `take` with a signal that a stop request raises, waking the waiter.
-    template <class Take>
-    auto stoppable(const std::stop_token& stop, Take take) {
-        detail::stop_signal signal;
-        const std::stop_callback raise{stop, [&signal, this] {
-                                           signal.raise();
-                                           state_->wake(signal);
-                                           signal.settle();
-                                       }};
-        [[maybe_unused]] const detail::settled_signal settled{signal};  // goes before `raise` does
-        return take(&signal);
-    }
-
     guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const std::stop_token& stop) {
-        named_lock self{*this};
-        return std::move(self).guard_of(self.stoppable(stop, [&](const detail::stop_signal* signal) {
-            return self.take_or_throw(kind, timeout, detail::given_up_by::guard, signal);
-        }));
+        return stoppable(stop, [&](const detail::stop_signal* signal) { return wait_for(kind, timeout, signal); });
     }
-
     guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const std::stop_token& stop) {
-        named_lock self{*this};
-        return std::move(self).guard_of(self.stoppable(stop, [&](const detail::stop_signal* signal) {
-            return self.take(kind, timeout, detail::given_up_by::guard, signal).hold;
-        }));
+        return stoppable(stop, [&](const detail::stop_signal* signal) { return try_for(kind, timeout, signal); });
+    }
+    template <class Take>
+    guard stoppable(const std::stop_token& stop, Take take) {
+        const auto state = state_;  // as in release()
+        return detail::until_stopped(stop, [&](const detail::stop_signal& signal) { state->wake(signal); }, take);
     }
 #endif
 

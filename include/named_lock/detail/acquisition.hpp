@@ -87,6 +87,8 @@ class acquisition {
     static constexpr std::chrono::milliseconds lasting{2};
     static constexpr std::chrono::milliseconds rest{8};
 
+    static constexpr std::chrono::hours longest_sleep{1};  // some systems cannot express the end of all time
+
     /// Leaves the queue and the line, whatever ends the acquisition.
     struct departure {
         ~departure() {
@@ -386,11 +388,14 @@ class acquisition {
 
     void sleep(mutex_lock& lock, const pause& until) {
         if (until.what == pause::none) return;
+        const cancellation_event* const stop = stop_to_sleep_on();
+        if (until.what == pause::turn && stop != nullptr) take_watch(lock);
         release_watch* const watch = file_.watch().get();
-        if (!self_->woken && until.what == pause::news && watch != nullptr) {
+        if (!self_->woken && until.what != pause::rest && watch != nullptr) {
             self_->watch = watch;
             lock.unlock();
-            hear(watch->wait(until.end.remaining()));
+            const watch_event heard = watch->wait(until.end.limit(longest_sleep), stop);
+            if (until.what == pause::news) hear(heard);
             lock_state::relock(lock);
             self_->watch = nullptr;
         } else if (!self_->woken) {
@@ -399,16 +404,42 @@ class acquisition {
         if (std::exchange(self_->woken, false)) is_due_ = true;
     }
 
+    /// Null: nobody cancels it, or by its state's queue alone.
+    [[nodiscard]] const cancellation_event* stop_to_sleep_on() const noexcept {
+        const cancellation_event* const stop = request_.stop_event();
+        return stop != nullptr && stop->is_usable() ? stop : nullptr;
+    }
+
+    /// A signal handler may notify no condition variable, so who is cancelled by one waits for its turn on a watch.
+    void take_watch(mutex_lock& lock) {
+        lock.unlock();
+        file_.watch() = lock_registry::instance().take_watch();
+        lock_state::relock(lock);
+    }
+
     /// A turn; a rest; or news, where the system has no descriptor left to hear of them.
     void wait_for_wakeup(mutex_lock& lock, const pause& until) {
-        const cancellation_shield shield;
-        constexpr std::chrono::hours piece{1};  // some systems cannot express the end of all time
-        self_->wakeup.wait_for(lock, until.end.limit(piece));
+        if (request_.stop_event() != nullptr) {
+            wait_for_stop(lock, *request_.stop_event(), until.end);
+        } else {
+            const cancellation_shield shield;
+            self_->wakeup.wait_for(lock, until.end.limit(longest_sleep));
+        }
         if (until.what == pause::rest) is_due_ = in_doubt_ = true;
         if (until.what != pause::news) return;
         lock.unlock();
         hear(watch_event::none);
         lock_state::relock(lock);
+    }
+
+    /// What others of this process have for it is seen late by a piece at most.
+    void wait_for_stop(mutex_lock& lock, const cancellation_event& stop, const deadline& end) noexcept {
+        constexpr std::chrono::milliseconds piece{5};
+        while (!self_->woken && !request_.is_stopped() && !end.has_passed()) {
+            lock.unlock();
+            stop.wait(end.limit(piece));
+            lock_state::relock(lock);
+        }
     }
 
     /// Until when it may sleep without another attempt.

@@ -20,6 +20,7 @@
 //   party_at(path, method, names_waiters)        who holds it and who waits, as far as that can be told
 //   release_watch                                wakes a waiter when the file is closed, moved or deleted, see below
 //   cancellation_shield                          an object that keeps pthread_cancel() off its thread
+//   cancellation_event                           set by a signal handler or any thread, see below
 //   absolute_path(path, error)                   as the working directory makes it
 //   canonical_directory(path, error)             the one name of an absolute path, as far as it exists
 //   append_utf8(path, name)                      to a native path, a name in UTF-8
@@ -48,32 +49,43 @@
 //   address()                        where the line calls its waiter; no_address where it cannot
 //   watch(file, path), unwatch()     starts and ends watching; watch is false when that file cannot be watched
 //   is_watching()
-//   wait(longest)                    sleeps until it is called, something happens to the file, interrupt(), or `longest`
-//                                    is over; see watch_event
+//   wait(longest, stop)              sleeps until it is called, something happens to the file, interrupt(), `longest` is
+//                                    over, or `stop` is set, a cancellation_event or null; see watch_event
 //   keep_above(file)                 may give the open file another descriptor, for what a kill does; may do nothing
 //   use_turn()                       the lock was granted, so that its release will wake the next one
 //   interrupt()                      ends a wait, also the next one if none is going on; from any thread
 //   is_usable()                      false in a forked child, whose parent goes on using it
 //   start_afresh_in_child()          in each forked child, before fork() returns there
 //   next_idle                        a pointer for the registry
+//
+// A cancellation_event stays set until it is reset:
+//
+//   set()                            async-signal-safe; nothing in a forked child
+//   reset()
+//   is_usable()                      false: nobody can sleep on it; in a forked child, for one
+//   wait(longest)                    sleeps until it is set or `longest` is over; may return early
 #pragma once
 
 #if defined(_WIN32)
 #include <named_lock/detail/none/holders.hpp>
 #include <named_lock/detail/none/line.hpp>
+#include <named_lock/detail/windows/cancellation_event.hpp>
 #include <named_lock/detail/windows/file.hpp>
 #include <named_lock/detail/windows/release_watch.hpp>
 #else
 #include <named_lock/detail/posix/file.hpp>
 #if defined(__linux__)
+#include <named_lock/detail/linux/cancellation_event.hpp>
 #include <named_lock/detail/linux/holders.hpp>
 #include <named_lock/detail/linux/line.hpp>
 #include <named_lock/detail/linux/release_watch.hpp>
 #elif defined(__APPLE__) || defined(__FreeBSD__)
+#include <named_lock/detail/bsd/cancellation_event.hpp>
 #include <named_lock/detail/bsd/release_watch.hpp>
 #include <named_lock/detail/none/holders.hpp>
 #include <named_lock/detail/none/line.hpp>
 #else
+#include <named_lock/detail/none/cancellation_event.hpp>
 #include <named_lock/detail/none/holders.hpp>
 #include <named_lock/detail/none/line.hpp>
 #include <named_lock/detail/none/release_watch.hpp>

@@ -7,6 +7,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <utility>
+#if __cplusplus > 201703L || (defined(_MSVC_LANG) && _MSVC_LANG > 201703L)
+#include <version>
+#endif
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
 
 #include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/platform.hpp>
@@ -38,14 +45,21 @@ enum class outcome { acquired, timed_out, cancelled, out_of_order };
 /// A request to stop waiting, seen by the acquisition that points to it.
 class stop_signal {
   public:
+    stop_signal() = default;
+    /// `event` is set after the signal was raised, by who raises it. Without one, the waiter is woken in its queue.
+    explicit stop_signal(const cancellation_event* event) noexcept : event_{event} {}
+
     void raise() noexcept { raised_.store(true); }
+    void lower() noexcept { raised_.store(false); }
     [[nodiscard]] bool is_raised() const noexcept { return raised_.load(); }
+    [[nodiscard]] const cancellation_event* event() const noexcept { return event_; }
 
     /// The last act of who has raised it.
     void settle() noexcept { settled_.store(true); }
     [[nodiscard]] bool is_settled() const noexcept { return settled_.load() || !raised_.load(); }
 
   private:
+    const cancellation_event* event_ = nullptr;
     std::atomic<bool> raised_{false};
     std::atomic<bool> settled_{false};
 };
@@ -64,6 +78,21 @@ struct settled_signal {
 #endif
 };
 
+#if defined(__cpp_lib_jthread)
+/// Calls `take` with a signal that a stop request raises, and `wake`s the waiter.
+template <class Wake, class Take>
+auto until_stopped(const std::stop_token& stop, Wake wake, Take take) {
+    stop_signal signal;
+    const std::stop_callback raise{stop, [&] {
+                                       signal.raise();
+                                       wake(std::as_const(signal));
+                                       signal.settle();
+                                   }};
+    [[maybe_unused]] const settled_signal settled{signal};  // goes before `raise` does
+    return take(&std::as_const(signal));
+}
+#endif
+
 enum class given_up_by { guard, unlock };
 
 struct request {
@@ -81,6 +110,7 @@ struct request {
     }
     [[nodiscard]] bool is_immediate() const noexcept { return timeout == std::chrono::nanoseconds::zero(); }
     [[nodiscard]] bool is_stopped() const noexcept { return stop != nullptr && stop->is_raised(); }
+    [[nodiscard]] const cancellation_event* stop_event() const noexcept { return stop == nullptr ? nullptr : stop->event(); }
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail

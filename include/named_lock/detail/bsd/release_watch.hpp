@@ -7,10 +7,12 @@
 #pragma once
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/event.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -19,6 +21,7 @@
 #include <filesystem>
 #include <utility>
 
+#include <named_lock/detail/bsd/cancellation_event.hpp>
 #include <named_lock/detail/line_place.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/detail/posix/file.hpp>
@@ -59,8 +62,9 @@ class release_watch {
 
     void unwatch() noexcept { file_.close(); }  // which ends its events too
 
-    watch_event wait(std::chrono::nanoseconds longest) noexcept {
+    watch_event wait(std::chrono::nanoseconds longest, const cancellation_event* stop = nullptr) noexcept {
         const cancellation_shield shield;
+        if (stop != nullptr && !wait_for_any(longest, *stop)) return watch_event::none;
         const taken events = take(longest);
         return !events.any ? watch_event::none : events.moved ? watch_event::moved : watch_event::hint;
     }
@@ -107,6 +111,15 @@ class release_watch {
 
     static bool apply(const descriptor& queue, const struct kevent& change) noexcept {
         return ::kevent(queue.get(), &change, 1, nullptr, 0, nullptr) == 0;
+    }
+
+    /// True: there are events to take. False: `stop` was set, or `longest` is over.
+    bool wait_for_any(std::chrono::nanoseconds longest, const cancellation_event& stop) const noexcept {
+        constexpr std::int64_t most = 1'000'000;
+        const auto pause = std::chrono::ceil<std::chrono::duration<std::int64_t, std::milli>>(longest).count();
+        std::array<pollfd, 2> sources{{{queue_.get(), POLLIN, 0}, {stop.fd(), POLLIN, 0}}};
+        ::poll(sources.data(), sources.size(), static_cast<int>((std::min)(pause, most)));
+        return sources[0].revents != 0;
     }
 
     /// Takes the events that come within `longest`.

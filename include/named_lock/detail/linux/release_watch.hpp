@@ -26,6 +26,7 @@
 
 #include <named_lock/detail/deadline.hpp>
 #include <named_lock/detail/linux/bell.hpp>
+#include <named_lock/detail/linux/cancellation_event.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/detail/posix/file.hpp>
 #include <named_lock/detail/posix/timespec.hpp>
@@ -212,17 +213,18 @@ class release_watch {
         if (is_watching()) process_file_events.value.remove(listener_);
     }
 
-    watch_event wait(std::chrono::nanoseconds longest) noexcept {
+    watch_event wait(std::chrono::nanoseconds longest, const cancellation_event* stop = nullptr) noexcept {
         const cancellation_shield shield;
         const deadline end{longest};
         for (;;) {
             // Two, also where one does not exist (man 2 poll): a wait with one is somebody else's.
-            std::array<pollfd, 2> sources{
-                {{bell_.fd(), POLLIN, 0}, {is_watching() ? process_file_events.value.fd() : -1, POLLIN, 0}}};
-            const int ready = poll(sources, end.remaining());
+            std::array<pollfd, 3> sources{{{bell_.fd(), POLLIN, 0},
+                                           {is_watching() ? process_file_events.value.fd() : -1, POLLIN, 0},
+                                           {stop != nullptr ? stop->fd() : -1, POLLIN, 0}}};
+            const int ready = poll(sources, stop != nullptr ? 3 : 2, end.remaining());
             if (ready < 0 && !end.has_passed()) continue;
             if (!bell_.is_ours()) return watch_event::lost;
-            if (ready <= 0) return watch_event::none;
+            if (ready <= 0 || sources[2].revents != 0) return watch_event::none;
             if (sources[1].revents != 0) process_file_events.value.take(listener_);
             const bool rang = sources[0].revents != 0;
             if (rang) bell_.silence();
@@ -255,11 +257,11 @@ class release_watch {
     release_watch() = default;
 
     /// 0: nothing has come within `longest`; -1: look again.
-    static int poll(std::array<pollfd, 2>& sources, std::chrono::nanoseconds longest) noexcept {
+    static int poll(std::array<pollfd, 3>& sources, nfds_t count, std::chrono::nanoseconds longest) noexcept {
         timespec timeout = to_timespec(longest);
-        const int ready = ::ppoll(sources.data(), sources.size(), &timeout, nullptr);
+        const int ready = ::ppoll(sources.data(), count, &timeout, nullptr);
         if (ready >= 0 || errno == EINTR) return ready;
-        // Without memory, or with RLIMIT_NOFILE below two: a pause, so that the waiter polls and does not spin.
+        // Without memory, or with RLIMIT_NOFILE below two or three: a pause, so that the waiter polls and does not spin.
         constexpr long moment = 1'000'000;
         if (timeout.tv_sec != 0 || timeout.tv_nsec > moment) timeout = {0, moment};
         ::nanosleep(&timeout, nullptr);

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include <named_lock/detail/line_place.hpp>
+#include <named_lock/detail/none/cancellation_event.hpp>
 #include <named_lock/detail/watch_event.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
@@ -21,7 +22,7 @@ class release_watch {
     }
     void unwatch() noexcept {}
     [[nodiscard]] bool is_watching() const noexcept { return false; }
-    watch_event wait(std::chrono::nanoseconds) { return watch_event::none; }
+    watch_event wait(std::chrono::nanoseconds, const cancellation_event* = nullptr) { return watch_event::none; }
     template <class File>
     void keep_above(File&) noexcept {}
     void interrupt() noexcept {}

@@ -70,6 +70,7 @@ enum creation : dword { create_new = 1, open_existing = 3, open_always = 4 };
 enum open_flag : dword { open_directories_too = 0x02000000, open_reparse_point = 0x00200000 };
 enum attribute : dword { directory = 0x10, reparse_point = 0x400, no_attributes = 0xFFFFFFFF };
 enum lock_flag : dword { lock_shared = 0, fail_immediately = 1, lock_exclusive = 2 };
+enum event_flag : dword { manual_reset = 1 };
 enum event_right : dword { modify_state = 2, synchronize = 0x100000 };
 enum waited : dword { object_0 = 0, no_limit = 0xFFFFFFFF };
 enum message_flag : dword { ignore_inserts = 0x200, from_system = 0x1000 };
@@ -112,6 +113,7 @@ NAMED_LOCK_WINDOWS_API int __stdcall LockFileEx(void*, dword flags, dword reserv
 NAMED_LOCK_WINDOWS_API int __stdcall MultiByteToWideChar(unsigned page, dword flags, const char*, int size, wchar_t*,
                                                          int wide_size);
 NAMED_LOCK_WINDOWS_API void* __stdcall OpenEventW(dword access, int inherit, const wchar_t* name);
+NAMED_LOCK_WINDOWS_API int __stdcall ResetEvent(void*);
 NAMED_LOCK_WINDOWS_API int __stdcall SetEvent(void*);
 NAMED_LOCK_WINDOWS_API void __stdcall SetLastError(dword);
 NAMED_LOCK_WINDOWS_API void __stdcall Sleep(dword milliseconds);

@@ -19,6 +19,7 @@
 
 #include <named_lock/detail/line_place.hpp>
 #include <named_lock/detail/watch_event.hpp>
+#include <named_lock/detail/windows/cancellation_event.hpp>
 #include <named_lock/detail/windows/file.hpp>
 #include <named_lock/detail/windows/identity.hpp>
 
@@ -52,13 +53,16 @@ class release_watch {
         interrupts_.close();
     }
 
-    watch_event wait(std::chrono::nanoseconds longest) noexcept {
-        const std::array<void*, 2> sources{interrupts_.get(), releases_.get()};
+    watch_event wait(std::chrono::nanoseconds longest, const cancellation_event* stop = nullptr) noexcept {
+        std::array<void*, 3> sources{interrupts_.get()};
+        windows::dword size = 1;
+        if (is_watching()) sources[size++] = releases_.get();
+        if (stop != nullptr) sources[size++] = stop->get();
         const auto pause = std::chrono::ceil<milliseconds>(longest);  // 0 would be no pause at all
-        const windows::dword source = windows::WaitForMultipleObjects(static_cast<windows::dword>(sources.size()),
-                                                                      sources.data(), 0, count(pause));
-        has_turn_ = source == windows::object_0 + 1;
-        return source < windows::object_0 + sources.size() ? watch_event::hint : watch_event::none;
+        const windows::dword source = windows::WaitForMultipleObjects(size, sources.data(), 0, count(pause));
+        if (source >= size) return watch_event::none;
+        has_turn_ = is_watching() && source == 1;
+        return stop != nullptr && source == size - 1 ? watch_event::none : watch_event::hint;
     }
 
     /// The lock was granted: its release will wake the next waiter.

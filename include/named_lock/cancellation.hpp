@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 The named_lock authors
+#pragma once
+
+#include <named_lock/detail/abi.hpp>
+#include <named_lock/detail/platform.hpp>
+#include <named_lock/detail/request.hpp>
+
+namespace nlock::NAMED_LOCK_ABI {
+namespace detail {
+class group_acquisition;
+}
+
+/// Ends waits for locks: those that it is given to, now and later. In C++17, without a thread, without taking over a signal.
+///
+///     nlock::cancellation interrupted;
+///     extern "C" void on_signal(int) { interrupted.cancel(); }
+///     ...
+///     const auto guard = lock.acquire(interrupted);   // throws lock_cancelled after Ctrl-C
+///
+/// Thread safety: any member function by any thread at any time, but reset() only while nobody waits with it; cancel() and
+/// is_cancelled() also by signal handlers (they are async-signal-safe). It must outlive the waits. A forked child's copy
+/// is one of its own, which ends no wait of the parent's; waits with it notice a request up to 5 ms late.
+class cancellation {
+  public:
+    /// Throws std::system_error: on Linux and Windows it has a descriptor, or handle.
+    cancellation() = default;
+    cancellation(const cancellation&) = delete;
+    cancellation& operator=(const cancellation&) = delete;
+    ~cancellation() = default;
+
+    /// Before, during and after waits, any number of times.
+    void cancel() noexcept {
+        signal_.raise();
+        event_.set();
+    }
+    [[nodiscard]] bool is_cancelled() const noexcept { return signal_.is_raised(); }
+
+    /// For further waits. Only while nobody waits with it.
+    void reset() noexcept {
+        signal_.lower();  // first: a signal that comes now shall not be forgotten, and nobody sleeps who sees it
+        event_.reset();
+    }
+
+  private:
+    friend class named_lock;
+    friend class detail::group_acquisition;
+
+    detail::cancellation_event event_{};
+    detail::stop_signal signal_{&event_};
+};
+
+}  // namespace nlock::NAMED_LOCK_ABI
