@@ -88,6 +88,7 @@ class acquisition {
     static constexpr std::chrono::milliseconds rest{8};
 
     static constexpr std::chrono::hours longest_sleep{1};  // some systems cannot express the end of all time
+    static constexpr std::chrono::milliseconds short_piece{5};  // where nothing wakes it that should
 
     /// Leaves the queue and the line, whatever ends the acquisition.
     struct departure {
@@ -388,13 +389,12 @@ class acquisition {
 
     void sleep(mutex_lock& lock, const pause& until) {
         if (until.what == pause::none) return;
-        const cancellation_event* const stop = stop_to_sleep_on();
-        if (until.what == pause::turn && stop != nullptr) take_watch(lock);
+        if (until.what == pause::turn && event_to_sleep_on() != nullptr) take_watch(lock);
         release_watch* const watch = file_.watch().get();
         if (!self_->woken && until.what != pause::rest && watch != nullptr) {
             self_->watch = watch;
             lock.unlock();
-            const watch_event heard = watch->wait(until.end.limit(longest_sleep), stop);
+            const watch_event heard = listen(*watch, until.end);
             if (until.what == pause::news) hear(heard);
             lock_state::relock(lock);
             self_->watch = nullptr;
@@ -405,9 +405,22 @@ class acquisition {
     }
 
     /// Null: nobody cancels it, or by its state's queue alone.
-    [[nodiscard]] const cancellation_event* stop_to_sleep_on() const noexcept {
-        const cancellation_event* const stop = request_.stop_event();
-        return stop != nullptr && stop->is_usable() ? stop : nullptr;
+    [[nodiscard]] const cancellation_event* event_to_sleep_on() const noexcept {
+        const cancellation_event* const event = request_.stop_event();
+        return event != nullptr && event->is_usable() ? event : nullptr;
+    }
+
+    /// One who can be cancelled does not rely on its descriptors, which the program may close meanwhile.
+    watch_event listen(release_watch& watch, const deadline& end) const noexcept {
+        constexpr std::chrono::seconds doubt{1};
+        for (;;) {
+            const cancellation_event* const event = event_to_sleep_on();
+            std::chrono::nanoseconds piece = longest_sleep;
+            if (request_.stop_event() != nullptr) piece = event != nullptr ? doubt : short_piece;
+            const watch_event heard = watch.wait(end.limit(piece), event);
+            if (heard != watch_event::none || request_.is_stopped() || end.has_passed()) return heard;
+            if (event != nullptr) request_.stop->calm();
+        }
     }
 
     /// A signal handler may notify no condition variable, so who is cancelled by one waits for its turn on a watch.
@@ -434,10 +447,10 @@ class acquisition {
 
     /// What others of this process have for it is seen late by a piece at most.
     void wait_for_stop(mutex_lock& lock, const cancellation_event& stop, const deadline& end) noexcept {
-        constexpr std::chrono::milliseconds piece{5};
         while (!self_->woken && !request_.is_stopped() && !end.has_passed()) {
             lock.unlock();
-            stop.wait(end.limit(piece));
+            stop.wait(end.limit(short_piece));
+            if (!request_.is_stopped()) request_.stop->calm();
             lock_state::relock(lock);
         }
     }

@@ -54,7 +54,7 @@
 //   keep_above(file)                 may give the open file another descriptor, for what a kill does; may do nothing
 //   use_turn()                       the lock was granted, so that its release will wake the next one
 //   interrupt()                      ends a wait, also the next one if none is going on; from any thread
-//   is_usable()                      false in a forked child, whose parent goes on using it
+//   is_usable()                      false: not by another waiter; in a forked child, whose parent goes on using it, for one
 //   start_afresh_in_child()          in each forked child, before fork() returns there
 //   next_idle                        a pointer for the registry
 //

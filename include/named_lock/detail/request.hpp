@@ -47,19 +47,26 @@ class stop_signal {
   public:
     stop_signal() = default;
     /// `event` is set after the signal was raised, by who raises it. Without one, the waiter is woken in its queue.
-    explicit stop_signal(const cancellation_event* event) noexcept : event_{event} {}
+    explicit stop_signal(cancellation_event* event) noexcept : event_{event} {}
 
     void raise() noexcept { raised_.store(true); }
     void lower() noexcept { raised_.store(false); }
     [[nodiscard]] bool is_raised() const noexcept { return raised_.load(); }
     [[nodiscard]] const cancellation_event* event() const noexcept { return event_; }
 
+    /// For who was woken by the event and sees no request: whoever raised it was so slow that its request has been seen,
+    /// and lowered, before it set the event.
+    void calm() const noexcept {
+        event_->reset();
+        if (is_raised()) event_->set();
+    }
+
     /// The last act of who has raised it.
     void settle() noexcept { settled_.store(true); }
     [[nodiscard]] bool is_settled() const noexcept { return settled_.load() || !raised_.load(); }
 
   private:
-    const cancellation_event* event_ = nullptr;
+    cancellation_event* event_ = nullptr;
     std::atomic<bool> raised_{false};
     std::atomic<bool> settled_{false};
 };

@@ -37,9 +37,8 @@ class cancellation_event {
 
     /// Async-signal-safe.
     void set() noexcept {
-        if (!is_usable()) return;
         const int saved_errno = errno;
-        apply(0, NOTE_TRIGGER);
+        if (is_usable()) apply(0, NOTE_TRIGGER);
         errno = saved_errno;
     }
     void reset() noexcept {

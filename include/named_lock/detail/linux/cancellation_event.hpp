@@ -28,11 +28,12 @@ class cancellation_event {
 
     /// Async-signal-safe.
     void set() noexcept {
-        if (!is_usable()) return;
-        const cancellation_shield shield;
         const int saved_errno = errno;
-        const std::uint64_t once = 1;
-        [[maybe_unused]] const auto size = ::write(fd_.get(), &once, sizeof once);
+        if (is_usable()) {
+            const cancellation_shield shield;
+            const std::uint64_t once = 1;
+            [[maybe_unused]] const auto size = ::write(fd_.get(), &once, sizeof once);
+        }
         errno = saved_errno;
     }
     void reset() noexcept {

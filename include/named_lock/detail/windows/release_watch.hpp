@@ -30,7 +30,7 @@ class release_watch {
     /// Null when the process has no handle left.
     static kept_watch open() {
         kept_watch watch{new release_watch};
-        if (!watch->listen_for_interrupts()) watch = nullptr;
+        if (!watch->interrupts_) watch = nullptr;
         return watch;
     }
 
@@ -39,18 +39,16 @@ class release_watch {
     [[nodiscard]] bool is_watching() const noexcept { return static_cast<bool>(releases_); }
     /// False also while the file is out of reach: nobody reports that it comes within it, so it must be polled for.
     bool watch(const file_handle& /*file*/, const std::filesystem::path& path) {
-        end_watch();
-        if (!listen_for_interrupts()) return false;
+        unwatch();
         const opening opened = open_file(path, windows::read, windows::open_existing);
         const auto file = opened.file ? identity_of(opened.file.get()) : std::nullopt;
         if (file) releases_ = create_event(event_name::of_release(*file));
         return static_cast<bool>(releases_);
     }
 
-    /// An idle one has no handle: the registry that keeps it stays behind when a DLL is unloaded.
     void unwatch() noexcept {
-        end_watch();
-        interrupts_.close();
+        if (std::exchange(has_turn_, false)) windows::SetEvent(releases_.get());
+        releases_.close();
     }
 
     watch_event wait(std::chrono::nanoseconds longest, const cancellation_event* stop = nullptr) noexcept {
@@ -73,31 +71,20 @@ class release_watch {
     static void start_afresh_in_child() noexcept {}
     void interrupt() noexcept { windows::SetEvent(interrupts_.get()); }
 
-    [[nodiscard]] bool is_usable() const noexcept { return true; }
+    /// Not again: an idle one would keep its handle, and the registry that keeps it stays behind when a DLL is unloaded.
+    [[nodiscard]] static bool is_usable() noexcept { return false; }
 
     release_watch* next_idle = nullptr;
 
   private:
     using milliseconds = std::chrono::duration<std::int64_t, std::milli>;
 
-    bool listen_for_interrupts() noexcept {
-        if (!interrupts_) {
-            interrupts_ = windows::handle{
-                windows::CreateEventExW(nullptr, nullptr, 0, windows::synchronize | windows::modify_state)};
-        }
-        return static_cast<bool>(interrupts_);
-    }
-
-    void end_watch() noexcept {
-        if (std::exchange(has_turn_, false)) windows::SetEvent(releases_.get());
-        releases_.close();
-    }
-
     static windows::dword count(milliseconds pause) noexcept {
         return static_cast<windows::dword>(std::min<std::int64_t>(pause.count(), windows::no_limit - 1));
     }
 
-    windows::handle interrupts_{};
+    windows::handle interrupts_{
+        windows::CreateEventExW(nullptr, nullptr, 0, windows::synchronize | windows::modify_state)};
     windows::handle releases_{};
     bool has_turn_ = false;  // woken by a release, and has not slept since
 };
