@@ -61,7 +61,9 @@
 namespace nlock::NAMED_LOCK_ABI {
 namespace detail {
 class group_acquisition;
+class acquisition_in_progress;
 }
+class pending_acquire;
 
 /// A handle to the lock <locks_dir>/<name>.lock, with its own options. Copies and other objects of the same path are
 /// the same lock: a thread that holds it enters again through any of them, at the price of a counter; other threads
@@ -183,6 +185,18 @@ class named_lock {
         }
     }
 
+    // ---- for programs with an event loop: #include <named_lock/pending_acquire.hpp> ----
+
+    /// Begins to acquire it and does not wait. Without an argument: with the time-out of the options. The hold belongs to the
+    /// guard, as with reentrant = false. Throws std::bad_alloc, or std::system_error if there is no descriptor for it; all
+    /// else is thrown by pending_acquire::try_complete().
+    [[nodiscard]] pending_acquire begin_acquire();
+    template <class Rep, class Period>
+    [[nodiscard]] pending_acquire begin_acquire(std::chrono::duration<Rep, Period> timeout);
+    [[nodiscard]] pending_acquire begin_acquire_shared();
+    template <class Rep, class Period>
+    [[nodiscard]] pending_acquire begin_acquire_shared(std::chrono::duration<Rep, Period> timeout);
+
     // ---- the face of the standard library ----
 
     /// As acquire(), without a guard: unlock() must follow, through any object of this path. Until then it is held, even
@@ -240,6 +254,7 @@ class named_lock {
     static constexpr std::chrono::nanoseconds one_attempt{0};
 
     friend class detail::group_acquisition;
+    friend class detail::acquisition_in_progress;
     [[nodiscard]] bool is_reentrant() const noexcept { return options_->reentrant; }
 
     /// The path is known; a copy of its directory in each object would be a quarter of its size.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 The named_lock authors
 //
-// How one thread acquires a lock: from the table, else from the system, else by waiting.
+// How a lock is acquired: from the table, else from the system, else by waiting.
 //
 // An acquisition is a machine of steps. A step never blocks; it says what must come before the next one: nothing, a turn in
-// its process, news from other processes, or some time. Whoever drives it sleeps for that (run, below, is the driver of a
-// thread) and reports what ended the sleep.
+// its process, news from other processes, or some time. Whoever drives it sees to that and reports what has come. There are
+// two drivers: run(), for a thread, which sleeps; and pending_acquire, for a program that has other things to do.
 //
 //   state      | reached when              | a step does                             | then it waits for
 //   -----------|---------------------------|-----------------------------------------|---------------------------------
@@ -65,6 +65,38 @@ class acquisition {
         return outcome_;
     }
 
+    // ---- for a driver that does not sleep ----
+
+    /// Steps up to what must come first. Who is woken by its process is told by `listener`. After a throw it is over.
+    pause begin(wake_listener& listener, std::chrono::nanoseconds pause) {
+        if (request_.is_stopped()) return end(outcome::cancelled);
+        listener_ = &listener;
+        shortest_pause_ = pause;
+        quick_tries_left_ = 0;  // the program has other things to do
+        auto lock = state_.enter();
+        return advance(lock, [&] { return arrive(lock); });
+    }
+    /// Whether that has come, or the time for it is over.
+    bool has_come(const pause& awaited) {
+        auto lock = state_.enter();
+        return notice(lock, awaited);
+    }
+    /// Then. Further steps up to what must come next; without news, no attempt before `pause` is over.
+    pause go_on(std::chrono::nanoseconds pause) {
+        shortest_pause_ = pause;
+        auto lock = state_.enter();
+        return advance(lock, [&] { return step(lock); });
+    }
+    /// Leaves the queue and the line.
+    void abandon() noexcept {
+        auto lock = state_.enter();
+        (void)end(outcome::cancelled);
+        depart(lock);
+    }
+    /// What news comes through; or null.
+    [[nodiscard]] release_watch* watch() noexcept { return file_.watch().get(); }
+
+    [[nodiscard]] outcome result() const noexcept { return outcome_; }
     [[nodiscard]] ticket hold() const noexcept { return ticket_; }
     /// That was locked for that hold, or that was out of order; not told: the hold was entered beside others.
     [[nodiscard]] const file_identity& file() const noexcept { return found_; }
@@ -93,12 +125,23 @@ class acquisition {
     /// Leaves the queue and the line, whatever ends the acquisition.
     struct departure {
         ~departure() {
+            if (goes_on) return;
             if (!lock.owns_lock()) lock_state::relock(lock);  // an attempt threw
             who.depart(lock);
         }
         acquisition& who;
         mutex_lock& lock;
+        bool goes_on = false;
     };
+
+    template <class First>
+    pause advance(mutex_lock& lock, First first) {
+        departure departs{*this, lock};
+        pause next = first();
+        while (next.what == pause::none) next = step(lock);
+        departs.goes_on = next.what != pause::done;
+        return next;
+    }
 
     void depart(mutex_lock& lock) noexcept {
         if (file_.is_open()) leave_file(lock, !has_failed_);
@@ -125,7 +168,7 @@ class acquisition {
             ticket_ = state_.enter_again(lock, request_, gives_way_);  // on_wait may have acquired it
             if (ticket_ != 0) return end(outcome::acquired);
         }
-        self_.emplace(request_, since_);
+        self_.emplace(request_, since_, listener_);
         state_.enqueue(*self_);
         if (request_.kind == lock_kind::shared && !gives_way_) state_.pass_writers(*self_);
         return {pause::none};
@@ -222,7 +265,7 @@ class acquisition {
             in_vain_ = 0;
             return {pause::rest, sooner(patience(), deadline{now, rest})};
         }
-        deadline next{now, next_pause(now, is_watching)};
+        deadline next{now, (std::max)(next_pause(now, is_watching), shortest_pause_)};
         if (watch != nullptr && !is_watching) next = sooner(next, deadline{now, watch_at - now});
         return {pause::news, sooner(next, patience())};
     }
@@ -385,6 +428,21 @@ class acquisition {
         come_back(lock);
     }
 
+    // ---- the driver that does not sleep ----
+
+    bool notice(mutex_lock& lock, const pause& awaited) {
+        const bool is_over = awaited.end.has_passed();
+        if (std::exchange(self_->woken, false)) return is_due_ = true;
+        if (awaited.what == pause::rest && is_over) is_due_ = in_doubt_ = true;
+        if (awaited.what != pause::news) return is_over;
+        lock.unlock();
+        const watch_event event = watch() == nullptr ? watch_event::none : watch()->wait(std::chrono::nanoseconds::zero());
+        const bool has_come = is_over || event != watch_event::none;
+        if (has_come) hear(event);
+        lock_state::relock(lock);
+        return has_come;
+    }
+
     // ---- the thread's driver ----
 
     void sleep(mutex_lock& lock, const pause& until) {
@@ -464,6 +522,8 @@ class acquisition {
 
     lock_state& state_;
     const request& request_;
+    wake_listener* listener_ = nullptr;
+    std::chrono::nanoseconds shortest_pause_{0};
     ticket ticket_ = 0;
     file_identity found_{};
     outcome outcome_ = outcome::timed_out;

@@ -30,16 +30,28 @@
 
 namespace nlock::NAMED_LOCK_ABI::detail {
 
-/// A thread that waits for a lock_state. Its members are used with the state's mutex locked.
+/// What is told that a waiter is woken which does not sleep.
+struct wake_listener {
+    using function = void(wake_listener&) noexcept;
+
+    explicit wake_listener(function& f) noexcept : tell{f} {}
+    wake_listener(const wake_listener&) = delete;
+    wake_listener& operator=(const wake_listener&) = delete;
+
+    function& tell;  // called with the state's mutex locked
+};
+
+/// Who waits for a lock_state. Its members are used with the state's mutex locked.
 struct waiter {
-    waiter(const request& r, std::chrono::steady_clock::time_point came) noexcept
-        : asked{r}, since{came} {}
+    waiter(const request& r, std::chrono::steady_clock::time_point came, wake_listener* to_tell) noexcept
+        : asked{r}, since{came}, listener{to_tell} {}
     waiter(const waiter&) = delete;
     waiter& operator=(const waiter&) = delete;
 
     const request& asked;
     const std::chrono::steady_clock::time_point since;
-    file_identity file{};  // that it has open, if any
+    wake_listener* const listener;  // null: its thread sleeps
+    file_identity file{};           // that it has open, if any
     std::condition_variable wakeup{};
     release_watch* watch = nullptr;  // what it sleeps on, if not on `wakeup`
     bool woken = false;              // since it last slept
@@ -49,6 +61,7 @@ struct waiter {
     void wake() noexcept {
         if (std::exchange(woken, true)) return;
         if (watch != nullptr) watch->interrupt();
+        if (listener != nullptr) listener->tell(*listener);
         wakeup.notify_one();
     }
 };

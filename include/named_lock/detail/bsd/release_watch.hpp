@@ -62,6 +62,9 @@ class release_watch {
 
     void unwatch() noexcept { file_.close(); }  // which ends its events too
 
+    /// For who waits elsewhere for wait() to have something to tell.
+    [[nodiscard]] int fd() const noexcept { return queue_.get(); }
+
     watch_event wait(std::chrono::nanoseconds longest, const cancellation_event* stop = nullptr) noexcept {
         const cancellation_shield shield;
         if (stop != nullptr && !wait_for_any(longest, *stop)) return watch_event::none;

@@ -213,13 +213,17 @@ class release_watch {
         if (is_watching()) process_file_events.value.remove(listener_);
     }
 
+    /// For who waits elsewhere for wait() to have something to tell. -1: there is none.
+    [[nodiscard]] int bell_fd() const noexcept { return bell_.fd(); }
+    [[nodiscard]] int events_fd() const noexcept { return is_watching() ? process_file_events.value.fd() : -1; }
+
     watch_event wait(std::chrono::nanoseconds longest, const cancellation_event* stop = nullptr) noexcept {
         const cancellation_shield shield;
         const deadline end{longest};
         for (;;) {
             // Two, also where one does not exist (man 2 poll): a wait with one is somebody else's.
-            std::array<pollfd, 3> sources{{{bell_.fd(), POLLIN, 0},
-                                           {is_watching() ? process_file_events.value.fd() : -1, POLLIN, 0},
+            std::array<pollfd, 3> sources{{{bell_fd(), POLLIN, 0},
+                                           {events_fd(), POLLIN, 0},
                                            {stop != nullptr ? stop->fd() : -1, POLLIN, 0}}};
             const int ready = poll(sources, stop != nullptr ? 3 : 2, end.remaining());
             if (ready < 0 && !end.has_passed()) continue;

@@ -71,6 +71,7 @@ enum open_flag : dword { open_directories_too = 0x02000000, open_reparse_point =
 enum attribute : dword { directory = 0x10, reparse_point = 0x400, no_attributes = 0xFFFFFFFF };
 enum lock_flag : dword { lock_shared = 0, fail_immediately = 1, lock_exclusive = 2 };
 enum event_flag : dword { manual_reset = 1 };
+enum registered_wait : dword { in_wait_thread = 4, only_once = 8 };
 enum event_right : dword { modify_state = 2, synchronize = 0x100000 };
 enum waited : dword { object_0 = 0, no_limit = 0xFFFFFFFF };
 enum message_flag : dword { ignore_inserts = 0x200, from_system = 0x1000 };
@@ -113,11 +114,15 @@ NAMED_LOCK_WINDOWS_API int __stdcall LockFileEx(void*, dword flags, dword reserv
 NAMED_LOCK_WINDOWS_API int __stdcall MultiByteToWideChar(unsigned page, dword flags, const char*, int size, wchar_t*,
                                                          int wide_size);
 NAMED_LOCK_WINDOWS_API void* __stdcall OpenEventW(dword access, int inherit, const wchar_t* name);
+NAMED_LOCK_WINDOWS_API int __stdcall RegisterWaitForSingleObject(void** wait, void* object,
+                                                                 void(__stdcall* call)(void*, unsigned char),
+                                                                 void* context, dword milliseconds, dword flags);
 NAMED_LOCK_WINDOWS_API int __stdcall ResetEvent(void*);
 NAMED_LOCK_WINDOWS_API int __stdcall SetEvent(void*);
 NAMED_LOCK_WINDOWS_API void __stdcall SetLastError(dword);
 NAMED_LOCK_WINDOWS_API void __stdcall Sleep(dword milliseconds);
 NAMED_LOCK_WINDOWS_API int __stdcall UnlockFileEx(void*, dword reserved, dword size, dword size_high, _OVERLAPPED*);
+NAMED_LOCK_WINDOWS_API int __stdcall UnregisterWaitEx(void* wait, void* event);
 NAMED_LOCK_WINDOWS_API dword __stdcall WaitForMultipleObjects(dword count, void* const* handles, int all,
                                                               dword milliseconds);
 NAMED_LOCK_WINDOWS_API dword __stdcall WaitForSingleObject(void*, dword milliseconds);

@@ -51,6 +51,9 @@ class release_watch {
         releases_.close();
     }
 
+    /// For who waits elsewhere for wait() to have something to tell, and sets it again. Null: it is not watching.
+    [[nodiscard]] void* releases() const noexcept { return releases_.get(); }
+
     watch_event wait(std::chrono::nanoseconds longest, const cancellation_event* stop = nullptr) noexcept {
         std::array<void*, 3> sources{interrupts_.get()};
         windows::dword size = 1;
