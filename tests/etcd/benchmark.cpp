@@ -3,12 +3,14 @@
 //
 //     named_lock_etcd_benchmark WHAT URLS [NAME]
 //
-//   basic     the three bare requests, an acquisition and release of a free lock, the round trip of a watch, and a
-//   hand-off hold NAME for benchmark.py: acquires, prints a line, and gives up when it reads one
-//   crowd N   N processes with empty sections for ten seconds: sections per second, and whether they were in order
-//   timeout   how late a time-out of 100 ms is, of a lock that is held; again after a line, before which the server is
-//   stopped wait      the processor time of a waiter during ten seconds
-//   keep N    the processor time of N held locks during a minute, and how many were lost
+//   basic       the three bare requests, an acquisition and release of a free lock, the round trip of a watch, a hand-off
+//   hold NAME   for benchmark.py: acquires, prints a line, and gives up when it reads one
+//   crowd N     N processes with empty sections for ten seconds: sections per second, and whether they were in order
+//   bare N      N processes that do nothing but the three bare requests, for ten seconds, each for a lock of its own
+//   timeout     how late a time-out of 100 ms is, of a lock that is held; again after a line, before which the server
+//               is stopped
+//   wait        the processor time of a waiter during ten seconds
+//   keep N      the processor time of N held locks during a minute, and how many were lost
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,7 +83,7 @@ class benchmark {
         std::vector<double> lock;
         etcd_lock free{"free", cluster_};
         for (int i = 0; i < rounds + 20; ++i) {
-            const double requests = time_of([&] { three_requests(); });
+            const double requests = time_of([&] { three_requests("bare"); });
             const double acquisition = time_of([&] { (void)free.acquire(); });
             if (i < 20) continue;  // connections, and the server's first steps
             bare.push_back(requests);
@@ -141,24 +143,20 @@ class benchmark {
     }
 
     void crowd(int size) {
-        std::array<int, 2> gate{};
-        std::array<int, 2> results{};
-        if (pipe(gate.data()) != 0 || pipe(results.data()) != 0) std::exit(1);
-        for (int i = 0; i < size; ++i) {
-            if (fork() == 0) member_of_crowd(gate, results[1]);
-        }
-        close(gate[1]);  // all go
-        close(results[1]);
-        long sections = 0;
-        long disorders = 0;
-        for (std::array<long, 2> result{}; read(results[0], result.data(), sizeof result) == sizeof result;) {
-            sections += result[0];
-            disorders += result[1];
-        }
-        while (::wait(nullptr) > 0) {
-        }
+        const result all = in_processes(size, [this](steady_clock::time_point end) { return sections(end); });
         std::printf("%d processes, empty sections: %.0f sections/s, %ld tokens out of order\n", size,
-                    static_cast<double>(sections) / 10, disorders);
+                    static_cast<double>(all.rounds) / 10, all.disorders);
+    }
+
+    void bare(int size) {
+        const result all = in_processes(size, [this](steady_clock::time_point end) {
+            const std::string name = "bare" + std::to_string(::getpid());
+            result own;
+            for (; steady_clock::now() < end; ++own.rounds) three_requests(name);
+            return own;
+        });
+        std::printf("%d processes, the three bare requests: %.0f times/s\n", size,
+                    static_cast<double>(all.rounds) / 10);
     }
 
     void hold(const std::string& name) {
@@ -175,30 +173,58 @@ class benchmark {
         return options;
     }
 
-    [[noreturn]] void member_of_crowd(const std::array<int, 2>& gate, int result) {
-        close(gate[1]);
-        char none = 0;
-        (void)!read(gate[0], &none, 1);
-        std::array<long, 2> counts{};
+    struct result {
+        long rounds = 0;
+        long disorders = 0;
+    };
+
+    /// For ten seconds, all at once; what they have done together.
+    template <class Work>
+    result in_processes(int size, const Work& work) {
+        std::array<int, 2> gate{};
+        std::array<int, 2> results{};
+        if (pipe(gate.data()) != 0 || pipe(results.data()) != 0) std::exit(1);
+        for (int i = 0; i < size; ++i) {
+            if (fork() != 0) continue;
+            close(gate[1]);
+            char none = 0;
+            (void)!read(gate[0], &none, 1);
+            const result own = work(steady_clock::now() + 10s);
+            (void)!write(results[1], &own, sizeof own);
+            std::_Exit(0);
+        }
+        close(gate[1]);  // all go
+        close(results[1]);
+        result all;
+        for (result one; read(results[0], &one, sizeof one) == sizeof one;) {
+            all.rounds += one.rounds;
+            all.disorders += one.disorders;
+        }
+        while (::wait(nullptr) > 0) {
+        }
+        return all;
+    }
+
+    result sections(steady_clock::time_point end) {
+        result own;
         std::uint64_t last = 0;
         etcd_lock lock{"crowd", cluster_};
-        for (const auto end = steady_clock::now() + 10s; steady_clock::now() < end;) {
+        while (steady_clock::now() < end) {
             const auto guard = lock.try_acquire(end - steady_clock::now());
             if (!guard) break;
-            ++counts[0];
-            if (guard.token() <= last) ++counts[1];
+            ++own.rounds;
+            if (guard.token() <= last) ++own.disorders;
             last = guard.token();
         }
-        (void)!write(result, counts.data(), sizeof counts);
-        std::_Exit(0);
+        return own;
     }
 
     std::string post(const char* path, const std::string& body) {
         return channel_->post({urls_[0] + path, body, ""}, time_after(5s)).body;
     }
 
-    void three_requests() {
-        const queue_names names{"bare", options().prefix};
+    void three_requests(const std::string& name) {
+        const queue_names names{name, options().prefix};
         const lease_id id = lease::random_id();
         post(path::grant, grant_request(id, 15s));
         post(path::txn, join_request(names, id, this_process(), join::at_the_end));
@@ -258,5 +284,6 @@ int main(int argc, char** argv) {
     if (what == "wait") run.wait();
     if (what == "keep") run.keep(count);
     if (what == "crowd") run.crowd(count);
+    if (what == "bare") run.bare(count);
     if (what == "hold") run.hold(argv[3]);
 }

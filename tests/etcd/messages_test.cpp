@@ -159,6 +159,7 @@ TEST_CASE("requests have the shape that etcd wants") {
     CHECK(join["success"][0] ==
           json::parse(R"({"request_put":{"key":"bmxvY2sveC9mZg==","value":"dg==","lease":"255"}})"));
     CHECK(join["success"][1]["request_range"]["limit"] == "2");
+    CHECK(join["success"][2]["request_range"]["sort_order"] == "ASCEND");
     CHECK(join["failure"].size() == 2);
     const json try_join = json::parse(join_request(names, 255, "v", join::if_empty));
     CHECK(try_join["compare"][0]["key"] == "bmxvY2sveC8=");

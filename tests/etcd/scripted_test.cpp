@@ -95,7 +95,7 @@ const std::vector<std::string> paths{etcd::path::grant, etcd::path::txn, etcd::p
 TEST_CASE("whatever is done to one request, nobody meets anybody, and all get the lock") {
     const auto path = GENERATE(from_range(paths));
     for (const fate what : {fate::normal, fate::request_lost, fate::answer_lost, fate::late, fate::very_late,
-                            fate::twice, fate::answered_twice, fate::cut_off}) {
+                            fate::twice, fate::answered_twice, fate::cut_off, fate::lagging}) {
         for (int number = 1; number <= 6; ++number) {
             CAPTURE(path, static_cast<int>(what), number);
             const auto network = network_with({path, number, {what}});
@@ -169,6 +169,48 @@ TEST_CASE("a lease that ends under any request of an acquisition makes it begin 
         CHECK(seen.acquired == 9);
         CHECK(network->keys() == 0);
     }
+}
+
+TEST_CASE("a waiter looks once, when it is told that the one before it is gone") {
+    const auto network = std::make_shared<scripted_cluster>();
+    network->put("nlock/x/1", 1, "7 other host");
+    auto options = impatient();
+    event waits;
+    options.on_wait = [&](const nlock::etcd_wait& wait) {
+        CHECK(nlock::to_string(wait.holders.at(0)) == "pid 7 (other) on host");
+        waits.happen();
+    };
+    const auto cluster = cluster_on(network, options);
+    task waiter{[&] { return etcd_lock{"x", cluster, 20s}.acquire().is_held(); }};
+    REQUIRE(waits.wait());
+    CHECK(network->requests(etcd::path::txn) == 1);  // the one that has put the entry
+    network->expire(1);
+    CHECK(waiter.get());
+    CHECK(network->requests(etcd::path::txn) == 2);
+}
+
+TEST_CASE("who goes between a waiter's entry and its watch is noticed at once") {
+    const auto network = network_with({etcd::path::watch, 1, {fate::normal, 0, 200, "", 1}});
+    network->put("nlock/x/1", 1);
+    CHECK(etcd_lock{"x", cluster_on(network)}.acquire(4s));  // after 5 s it would look in any case
+}
+
+TEST_CASE("a member that lags behind does not cost a waiter its place") {
+    const auto network = std::make_shared<scripted_cluster>(
+        [](const std::string& path, int number) -> mishap {
+            if (path == etcd::path::watch && number == 1) return {fate::normal, 0, 200, "", 1};
+            return path == etcd::path::txn ? mishap{fate::lagging} : mishap{};
+        });
+    network->put("nlock/x/1", 1);
+    network->put("nlock/x/2", 2);
+    const auto cluster = cluster_on(network);
+    task waiter{[&] { return etcd_lock{"x", cluster, 20s}.acquire().token(); }};
+    REQUIRE(network->wait_for_watchers(1));
+    network->put("nlock/x/3", 3);
+    network->expire(2);
+    CHECK(waiter.get() < 7);
+    CHECK(network->requests(etcd::path::grant) == 1);
+    network->expire(3);
 }
 
 TEST_CASE("a waiter whose entry is taken away queues again") {

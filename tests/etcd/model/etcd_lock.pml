@@ -37,6 +37,7 @@ mtype = { unborn, alive, gone };
 mtype lease[LEASES] = unborn;
 byte left[LEASES];
 byte created[LEASES];     /* 0: no entry */
+byte was_first[LEASES];   /* its revision, once none was before it: a member that lags behind may say so for ever */
 byte revision = 1;
 byte next_lease;
 byte now;
@@ -63,6 +64,29 @@ bool has_lagged;
 #define time_of(c) (now - lag[c])
 #define is_held(c) (believes[c] && time_of(c) < until[c])
 
+/* After what may have made it so. */
+inline note_first() {
+    other = 0;
+    do
+    :: other < LEASES ->
+        if
+        :: created[other] != 0 && was_first[other] == 0 ->
+            was_first[other] = created[other]; before = 0;
+            do
+            :: before < LEASES ->
+                if :: created[before] != 0 && created[before] < created[other] -> was_first[other] = 0 :: else fi;
+                before++
+            :: else -> break
+            od;
+            before = 0
+        :: else
+        fi;
+        other++
+    :: else -> break
+    od;
+    other = 0
+}
+
 /* What the cluster does with a request, into `ok` and `said`. */
 inline carry_out(what, id, ok, said) {
     ok = false; said = 0;
@@ -85,33 +109,27 @@ inline carry_out(what, id, ok, said) {
         fi
     :: what == check ->                                /* own entry there, and none before it? */
         if
-        :: created[id] != 0 ->
-            other = 0; ok = true; said = created[id];
-            do
-            :: other < LEASES ->
-                if :: created[other] != 0 && created[other] < created[id] -> said = 0 :: else fi; other++
-            :: else -> break
-            od;
-            other = 0
-        :: else
+        :: created[id] != 0 -> ok = true; said = was_first[id]
+        :: created[id] != 0 -> ok = true               /* by a member that does not know yet who has gone */
+        :: was_first[id] != 0 -> ok = true; said = was_first[id] /* by one that does not know yet that it is gone */
+        :: created[id] == 0
         fi
     :: what == keepalive ->
         if :: lease[id] == alive -> left[id] = TTL; ok = true :: else fi
     :: what == revoke ->
         if :: lease[id] == alive -> lease[id] = gone; created[id] = 0; left[id] = 0 :: lease[id] == unborn -> lease[id] = gone :: else fi;
         ok = true
-    fi
+    fi;
+    note_first()
 }
 
 inline serve(c) {
-    d_step {
-        carry_out(asks[c], about[c], ok, said);
-        good[c] = ok; number[c] = said; answered[c] = true; ok = false; said = 0
-    }
+    carry_out(asks[c], about[c], ok, said);
+    good[c] = ok; number[c] = said; answered[c] = true; ok = false; said = 0
 }
 
 proctype cluster() {
-    bool ok; byte said; byte other;
+    bool ok; byte said; byte other; byte before;
 end:
     do
     :: atomic { asks[0] != nothing && !answered[0] -> serve(0) }
@@ -125,7 +143,7 @@ end:
 
 /* Ticks. A lease whose time is over ends now, or some ticks later: the cluster may count longer. */
 proctype clock() {
-    byte id;
+    byte id; byte other; byte before;
 end:
     do
     :: atomic { now < TICKS ->
@@ -146,13 +164,13 @@ end:
         od;
         id = 0
        }
-    :: atomic { lease[0] == alive && left[0] == 0 -> lease[0] = gone; created[0] = 0 }
-    :: atomic { lease[1] == alive && left[1] == 0 -> lease[1] = gone; created[1] = 0 }
+    :: atomic { lease[0] == alive && left[0] == 0 -> lease[0] = gone; created[0] = 0; note_first() }
+    :: atomic { lease[1] == alive && left[1] == 0 -> lease[1] = gone; created[1] = 0; note_first() }
 #if LEASES > 2
-    :: atomic { lease[2] == alive && left[2] == 0 -> lease[2] = gone; created[2] = 0 }
+    :: atomic { lease[2] == alive && left[2] == 0 -> lease[2] = gone; created[2] = 0; note_first() }
 #endif
 #if LEASES > 3
-    :: atomic { lease[3] == alive && left[3] == 0 -> lease[3] = gone; created[3] = 0 }
+    :: atomic { lease[3] == alive && left[3] == 0 -> lease[3] = gone; created[3] = 0; note_first() }
 #endif
     od
 }

@@ -38,6 +38,7 @@ enum class fate {
     cut_off,         // as request_lost, but known at once
     error,           // not carried out, answered with `code`
     done_and_error,  // carried out, and answered with `code`
+    lagging,         // as normal, but what may be answered by one member alone is, as of before everything
 };
 
 struct mishap {
@@ -45,6 +46,7 @@ struct mishap {
     int code = 0;
     long status = 503;
     std::string message = "etcdserver: scripted";
+    std::int64_t ends_lease = 0;  // right before
 };
 
 class scripted_cluster : public etcd::transport {
@@ -147,6 +149,10 @@ class scripted_cluster : public etcd::transport {
             case fate::very_late:
                 cluster.very_late_.push_back({path, request.body});
                 return wait(lock, until);
+            case fate::lagging:
+                body = says_serializable(request.body) ? R"({"header":{"revision":"1"}})"
+                                                       : cluster.carry_out(path, request.body);
+                break;
             case fate::cut_off:
                 return {etcd::transfer::no_answer, 0, {}, "scripted: connection refused"};
             case fate::done_and_error:
@@ -186,7 +192,8 @@ class scripted_cluster : public etcd::transport {
             default:
                 break;
             }
-            const json created = {{"result", {{"header", {{"revision", "1"}}}, {"created", true}}}};
+            const json created = {
+                {"result", {{"header", {{"revision", std::to_string(cluster.revision_)}}}, {"created", true}}}};
             lines.push_back(created.dump());
             if (given.what == fate::answered_twice) lines.push_back(created.dump());
             key = etcd::from_base64(etcd::text(json::parse(request.body)["create_request"], "key"));
@@ -242,6 +249,7 @@ class scripted_cluster : public etcd::transport {
             cluster.changed_.wait_for(lock, (std::min)(longest, until - etcd::boot_clock::now()));
         }
 
+        static bool says_serializable(const std::string& body) { return body.find("serializable") != std::string::npos; }
         static std::string path_of(const std::string& url) { return url.substr(url.find('/', 8)); }
 
         scripted_cluster& cluster;
@@ -253,7 +261,9 @@ class scripted_cluster : public etcd::transport {
 
     mishap next(const std::string& path) {
         const int number = ++counts_[path];
-        return script_ ? script_(path, number) : mishap{};
+        const mishap given = script_ ? script_(path, number) : mishap{};
+        if (given.ends_lease != 0) drop_lease(given.ends_lease);
+        return given;
     }
 
     void carry_out_late(bool all) {

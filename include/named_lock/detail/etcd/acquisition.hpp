@@ -148,27 +148,30 @@ class acquisition {
     }
 
     step take_place(const json& body) {
-        lease_->created = number(member(body, "header"), "revision");
+        seen_ = revision_of(body);
+        lease_->created = seen_;
         const auto last_two = entries_of(body, 1);
         if (last_two.empty() || last_two[0].key != lease_->key) return step::look;  // no answer as we know them
         if (last_two.size() == 1) return step::confirm;
         before_ = last_two[1].key;
+        holders_ = holders_of(entries_of(body, 2));
         return step::watch;
     }
 
-    step look() { return look(0); }
-
-    /// What one member knows is enough if that is no older than the revision at which the one before us is known to
-    /// have gone: those before us only go, and whether our lease goes is a matter of our clock. It saves the round
-    /// among the members that finds out the latest state of all.
-    step look(revision at_least) {
+    /// What one member knows is enough if that is no older than our entry, and than what it shall tell about: those
+    /// before us only go, and whether our lease goes is a matter of our clock. It saves the round among the members
+    /// that finds out the latest state of all. 0: only that will do.
+    step look(revision at_least = 0) {
         step ended{};
         const auto how = at_least == 0 ? reading::of_the_cluster : reading::at_one_member;
+        at_least = (std::max)(at_least, lease_->created.load());
         const auto got =
             ask_with_lease(path::txn, check_request(names_, lease_->id, lease_->created, how), step::look, ended);
         if (!got) return ended;
-        if (got->said.code == ok && number(member(got->said.body, "header"), "revision") < at_least) return step::look;
-        if (got->said.code != ok || !truth(got->said.body, "succeeded")) return step::grant;
+        if (got->said.code != ok) return step::grant;
+        seen_ = revision_of(got->said.body);
+        if (how == reading::at_one_member && seen_ < at_least) return step::look;
+        if (!truth(got->said.body, "succeeded")) return step::grant;
         const auto before = entries_of(got->said.body, 0);
         if (before.empty()) return step::confirm;
         before_ = before[0].key;
@@ -176,7 +179,8 @@ class acquisition {
         return step::watch;
     }
 
-    /// Watches first and looks then: nobody can go unnoticed in between.
+    /// Watches first and looks then, so that nobody can go unnoticed in between. It need not look if the watch tells
+    /// all that has happened since the last look.
     step watch() {
         const std::string watched = before_;
         const std::size_t endpoint = session_.asks().open_stream(*channel_, path::watch, watch_request(watched));
@@ -188,22 +192,29 @@ class acquisition {
         const http_answer created = next_line(session_.asks().options().request_timeout);
         if (const auto ended = end_of(created)) return *ended;
         if (!is_created(created, endpoint)) return leave(endpoint);
-        const step next = look();
-        if (next != step::watch || before_ != watched || session_.asks().current() != endpoint) return next;
+        if (const revision since = revision_of(created); since == 0 || since > seen_) {
+            const step next = look(since);
+            if (next != step::watch || before_ != watched || session_.asks().current() != endpoint) return next;
+        }
         tell_waiting();
         failures_ = 0;
         constexpr std::chrono::seconds longest{5};  // a member that hangs would never tell
         const http_answer event = next_line(longest);
         if (const auto ended = end_of(event)) return *ended;
         if (event.outcome == transfer::no_answer) return leave(endpoint);
-        return look(revision_of(event));
+        return look(is_event(event) ? revision_of(event) : 0);
     }
 
-    /// Of an event; 0: it is none.
+    /// The latest one that an answer or a line knows of; 0: it does not say.
+    [[nodiscard]] static revision revision_of(const json& body) { return number(member(body, "header"), "revision"); }
     [[nodiscard]] static revision revision_of(const http_answer& line) {
+        const auto read = read_answer(line.body);
+        return read ? revision_of(read->body) : 0;
+    }
+
+    [[nodiscard]] static bool is_event(const http_answer& line) {
         const auto read = line.outcome == transfer::answered ? read_answer(line.body) : std::nullopt;
-        if (!read || read->code != ok || member(read->body, "events").empty()) return 0;
-        return number(member(read->body, "header"), "revision");
+        return read && read->code == ok && !member(read->body, "events").empty();
     }
 
     http_answer next_line(std::chrono::nanoseconds longest) {
@@ -276,6 +287,7 @@ class acquisition {
     std::shared_ptr<lease> lease_;
     bool is_granted_ = false;
     std::string before_;  // the key of the entry before ours
+    revision seen_ = 0;   // at which it was the one before ours
     std::vector<etcd_holder> holders_;
     std::string trouble_;
     bool has_told_ = false;

@@ -33,15 +33,20 @@ struct tls_files {
     std::filesystem::path key = {};
 };
 
+/// A stream takes its connection with it. Were that the one of the posts, the first of these after an event would have
+/// to connect anew.
+enum class connection { any, fresh };
+
 /// One easy handle, and what it needs to live.
 class curl_transfer {
   public:
-    explicit curl_transfer(const tls_files& tls) {
+    explicit curl_transfer(const tls_files& tls, connection which = connection::any) {
         if (easy_ == nullptr) throw std::bad_alloc{};
         set(CURLOPT_NOSIGNAL, 1L);  // no SIGALRM: it belongs to the program
         set(CURLOPT_POST, 1L);
         set(CURLOPT_PROXY, "");  // whatever http_proxy says
         set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+        set(CURLOPT_FRESH_CONNECT, which == connection::fresh ? 1L : 0L);
         set(CURLOPT_ERRORBUFFER, error_.data());
         set(CURLOPT_PRIVATE, this);
         set(CURLOPT_WRITEDATA, this);
@@ -219,7 +224,7 @@ class curl_channel final : public channel {
 
     void open_stream(const http_request& request) override {
         close_stream();
-        stream_ = std::make_unique<curl_transfer>(tls_);
+        stream_ = std::make_unique<curl_transfer>(tls_, connection::fresh);
         stream_->begin(multi_.get(), request);
     }
 

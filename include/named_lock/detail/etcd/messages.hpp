@@ -184,7 +184,8 @@ inline json is_created_at(json what, revision at) {
 enum class join { at_the_end, if_empty };
 
 /// Puts the entry, unless it is there already. Answers with it and the one before it, or else (not succeeded) with the
-/// entry itself, if it is there, and the first of the queue. if_empty: puts it only into an empty queue.
+/// entry itself, if it is there; and in both cases then with the first of the queue. if_empty: puts it only into an
+/// empty queue.
 inline std::string join_request(const queue_names& names, lease_id id, const std::string& value, join how) {
     const std::string key = names.entry(id);
     json what = key_range(key);
@@ -195,7 +196,8 @@ inline std::string join_request(const queue_names& names, lease_id id, const std
     json last_two = queue_range(names, "DESCEND", 2);
     last_two["keys_only"] = true;
     return in_text({{"compare", json::array({is_created_at(std::move(what), 0)})},
-                    {"success", json::array({json::object({{"request_put", put}}), range_op(std::move(last_two))})},
+                    {"success", json::array({json::object({{"request_put", put}}), range_op(std::move(last_two)),
+                                             range_op(queue_range(names, "ASCEND", 1))})},
                     {"failure", json::array({range_op(key_range(key)), range_op(queue_range(names, "ASCEND", 1))})}});
 }
 
