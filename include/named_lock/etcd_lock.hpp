@@ -97,7 +97,7 @@ class etcd_cluster {
 /// One hold of a lock, given up when the guard goes. It needs no etcd_lock to outlive it and may be moved to another
 /// thread. A forked child's copy holds nothing and does nothing.
 ///
-/// Thread safety: is_held(), remaining(), token() and check() may be called by any thread at any time; the others, as
+/// Thread safety: is_held(), remaining(), token(), key() and check() may be called by any thread at any time; the others, as
 /// those of any single object, not beside another call.
 class [[nodiscard]] etcd_guard {
   public:
@@ -132,6 +132,10 @@ class [[nodiscard]] etcd_guard {
     /// Grows from each holder of this lock to the next. 0 for an empty guard; otherwise it stays what it was, also
     /// after the loss: what is written with it shall be refused.
     [[nodiscard]] std::uint64_t token() const noexcept { return lease_ == nullptr ? 0 : lease_->created.load(); }
+
+    /// Of its entry in the queue, whose create_revision token() is for as long as the cluster gives the lock to nobody
+    /// else: what is in the same etcd is written in a transaction that compares the two. Empty for an empty guard.
+    [[nodiscard]] std::string key() const { return lease_ == nullptr ? std::string{} : lease_->key; }
 
     /// Has `callback` called, once, if the lock is lost before it is given up. By a thread that keeps the other locks
     /// meanwhile waiting: it must be short, and must not throw. It does not run any more when release() has returned,

@@ -9,6 +9,7 @@
 //   bare N      N processes that do nothing but the three bare requests, for ten seconds, each for a lock of its own
 //   timeout     how late a time-out of 100 ms is, of a lock that is held; again after a line, before which the server
 //               is stopped
+//   silent      the same, of URLS that nobody answers
 //   wait        the processor time of a waiter during ten seconds
 //   keep N      the processor time of N held locks during a minute, and how many were lost
 #include <sys/resource.h>
@@ -281,6 +282,7 @@ int main(int argc, char** argv) {
     const int count = argc > 3 ? std::atoi(argv[3]) : 0;
     if (what == "basic") run.basic();
     if (what == "timeout") run.timeout();
+    if (what == "silent") run.measure_timeouts("cut off");
     if (what == "wait") run.wait();
     if (what == "keep") run.keep(count);
     if (what == "crowd") run.crowd(count);

@@ -6,8 +6,11 @@
 WHAT is one (one node), three (three nodes), crowd, timeout, wait, keep, dead; all unless said otherwise.
 """
 
-import os
+import base64
+import json
 import pathlib
+import re
+import resource
 import shutil
 import signal
 import socket
@@ -16,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 
 class Cluster:
@@ -42,6 +46,20 @@ class Cluster:
     def command(self, *words):
         return ["env", "ETCDCTL_API=3", "etcdctl", "--endpoints", self.urls, *words]
 
+    def ask(self, path, request=None):
+        body = None if request is None else json.dumps(request).encode()
+        with urllib.request.urlopen(self.urls.split(",")[0] + path, body) as answer:
+            return answer.read().decode()
+
+    def spent(self):
+        """What the first member has done so far: commits, fsyncs, seconds of processor time; and our children's."""
+        metrics = self.ask("/metrics")
+        value = lambda name: float(re.search(rf"^{name} (\S+)", metrics, re.M).group(1))
+        times = pathlib.Path(f"/proc/{self.members[0].pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ours = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return (value("etcd_server_proposals_committed_total"), value("etcd_disk_wal_fsync_duration_seconds_count"),
+                (int(times[11]) + int(times[12])) / 100, ours.ru_utime + ours.ru_stime)
+
     def etcdctl(self, *words):
         return subprocess.run(self.command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -56,19 +74,22 @@ def start(words):
 
 
 def until_queued(cluster, key, wanted):
-    while cluster.etcdctl("get", "--prefix", "--keys-only", key).stdout.count(key) < wanted:
-        time.sleep(0.002)
+    in_base64 = lambda text: base64.b64encode(text.encode()).decode()
+    request = {"key": in_base64(key), "range_end": in_base64(key[:-1] + chr(ord(key[-1]) + 1)), "count_only": True}
+    while int(json.loads(cluster.ask("/v3/kv/range", request)).get("count", 0)) < wanted:
+        time.sleep(0.001)
 
 
-def handoff_to_etcdctl(program, cluster, rounds):
+def handoff_to_etcdctl(cluster, rounds, after):
+    """Its time depends on how long the waiter has waited: etcdctl watches from a revision in the past."""
     times = []
     for i in range(rounds):
-        name = f"etcdctl{i}"
+        name = f"etcdctl{after}.{i}"
         holder = start(cluster.command("lock", name))
         holder.stdout.readline()
         waiter = start(cluster.command("lock", name))
         until_queued(cluster, name + "/", 2)
-        time.sleep(0.015)
+        time.sleep(after / 1000)
         begin = time.monotonic()
         holder.terminate()
         waiter.stdout.readline()
@@ -76,7 +97,18 @@ def handoff_to_etcdctl(program, cluster, rounds):
         waiter.terminate()
         holder.wait()
         waiter.wait()
-    print(f"hand-off between two etcdctl lock                  median {statistics.median(times):8.3f} ms   n={rounds}")
+    print(f"hand-off of etcdctl lock, after {after} ms of waiting".ljust(45)
+          + f"median {statistics.median(times):8.3f} ms   n={rounds}")
+
+
+def in_processes(program, cluster, what, size):
+    """What a section, or a round of bare requests, costs: the server's part of it is the floor."""
+    before = cluster.spent()
+    said = subprocess.run([program, what, cluster.urls, str(size)], stdout=subprocess.PIPE, text=True, check=True).stdout
+    rounds = 10 * int(re.search(r": (\d+) \w+/s", said).group(1))
+    commits, fsyncs, server, ours = ((b - a) / rounds for a, b in zip(before, cluster.spent()))
+    print(f"{said}... each {commits:.2f} commits, {fsyncs:.2f} fsyncs, {server * 1000:.2f} ms of the server's processor "
+          f"time, {ours * 1000:.2f} ms of the clients'")
 
 
 def dead_holder(program, cluster):
@@ -106,6 +138,13 @@ def timeouts(program, cluster):
     for member in cluster.members:
         member.send_signal(signal.SIGCONT)
     run.wait()
+    with socket.socket() as cut_off, socket.socket() as one, socket.socket() as another:
+        cut_off.bind(("127.0.0.1", 0))
+        cut_off.listen(0)
+        for s in (one, another):  # more are neither taken nor refused
+            s.setblocking(False)
+            s.connect_ex(cut_off.getsockname())
+        subprocess.run([program, "silent", f"http://127.0.0.1:{cut_off.getsockname()[1]}"], check=True)
 
 
 def main():
@@ -117,16 +156,19 @@ def main():
             cluster = Cluster(directory, 3)
             print("-- three nodes", flush=True)
             subprocess.run([program, "basic", cluster.urls], check=True)
-            handoff_to_etcdctl(program, cluster, 10)
+            for after in 15, 250:
+                handoff_to_etcdctl(cluster, 10, after)
             cluster.end()
         cluster = Cluster(directory, 1)
         print("-- one node", flush=True)
         for what in wanted:
             if what == "one":
                 subprocess.run([program, "basic", cluster.urls], check=True)
-                handoff_to_etcdctl(program, cluster, 10)
+                for after in 15, 250:
+                    handoff_to_etcdctl(cluster, 10, after)
             elif what == "crowd":
-                subprocess.run([program, "crowd", cluster.urls, "64"], check=True)
+                in_processes(program, cluster, "bare", 1)
+                in_processes(program, cluster, "crowd", 64)
             elif what == "wait":
                 subprocess.run([program, "wait", cluster.urls], check=True)
             elif what == "keep":

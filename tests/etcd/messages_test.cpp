@@ -167,6 +167,9 @@ TEST_CASE("requests have the shape that etcd wants") {
     const json look = json::parse(check_request(names, 255, 9));
     CHECK(look["compare"][0]["create_revision"] == "9");
     CHECK(look["success"][0]["request_range"]["max_create_revision"] == "8");
+    CHECK(json::parse(place_request(names, 9)) ==
+          json::parse(R"({"key":"bmxvY2sveC8=","range_end":"bmxvY2sveDA=","sort_target":"CREATE","sort_order":"DESCEND",)"
+                      R"("limit":"2","keys_only":true,"max_create_revision":"9","serializable":true})"));
     CHECK(keepalive_request({1, 2}) == R"({"ID":"1"}{"ID":"2"})");
     CHECK(grant_request(7, std::chrono::seconds{15}) == R"({"ID":"7","TTL":"15"})");
 }

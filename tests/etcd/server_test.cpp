@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -30,6 +31,7 @@ using namespace std::chrono_literals;
 using Catch::Matchers::ContainsSubstring;
 using nlock::etcd_lock;
 using std::chrono::steady_clock;
+namespace etcd = nlock::detail::etcd;
 
 std::uint64_t token_in(const std::string& answer) { return std::stoull(answer.substr(answer.rfind(' '))); }
 
@@ -44,6 +46,23 @@ void wait_for_waiters(const etcd_lock& lock, std::size_t wanted) {
         if (steady_clock::now() > end) FAIL("they do not queue");
         std::this_thread::sleep_for(2ms);
     }
+}
+
+/// What the server says to a request that the library does not make.
+std::optional<etcd::answer> post(const std::string& url, const char* path, const etcd::json& request) {
+    const auto got = etcd::curl_transport{etcd::tls_files{}}.open()->post({url + path, etcd::in_text(request), ""},
+                                                                          etcd::time_after(patience));
+    return etcd::read_answer(got.body);
+}
+
+/// Writes a key of its own as a user with something to protect in the same etcd does.
+bool write_with_token(const std::string& url, const nlock::etcd_guard& guard, const std::string& key) {
+    using etcd::json;
+    const json put = {{"key", etcd::to_base64(key)}, {"value", etcd::to_base64("written")}};
+    const json transaction = {
+        {"compare", json::array({etcd::is_created_at(etcd::key_range(guard.key()), guard.token())})},
+        {"success", json::array({json::object({{"request_put", put}})})}};
+    return etcd::truth(post(url, etcd::path::txn, transaction).value().body, "succeeded");
 }
 
 #define ETCDCTL_OR_SKIP()                                                                                              \
@@ -130,7 +149,7 @@ TEST_CASE("a waiter that gives up makes room at once") {
     etcd_lock lock{"x", nlock::etcd_cluster{{url}, options}};
     auto guard = lock.acquire();
     etcd_worker impatient{url, options.prefix};
-    impatient.ask("acquire x 100");
+    impatient.ask("acquire x 4000");
     wait_for_waiters(lock, 1);
     task last{[&] { return lock.acquire(20s).is_held(); }};
     CHECK_THAT(impatient.answer(), ContainsSubstring("timeout"));
@@ -206,6 +225,46 @@ TEST_CASE("etcdctl lock waits for us, we wait for it, and both see the death of 
     CHECK_THAT(dies.read_line(), ContainsSubstring(options.prefix + "x/"));
     dies.crash();
     CHECK(lock.acquire(20s));
+}
+
+TEST_CASE("a client of etcd's own lock service stands in the same queue") {
+    ETCD_OR_SKIP(url);
+    const auto options = short_lease();
+    etcd_lock lock{"x", nlock::etcd_cluster{{url}, options}};
+    const auto id = etcd::lease::random_id();
+    REQUIRE(post(url, etcd::path::grant, {{"ID", std::to_string(id)}, {"TTL", "600"}}).value().code == etcd::ok);
+    auto guard = lock.acquire();
+    task service{[&] {
+        const etcd::json request = {{"name", etcd::to_base64(options.prefix + "x")}, {"lease", std::to_string(id)}};
+        return post(url, "/v3/lock/lock", request).value().code;
+    }};
+    wait_for_waiters(lock, 1);
+    CHECK(service.is_blocked());
+    guard.release();
+    CHECK(service.get() == etcd::ok);
+    CHECK(lock.holders().at(0).pid == 0);
+    CHECK_FALSE(lock.try_acquire());
+    task waiter{[&] { return lock.acquire(20s).is_held(); }};
+    wait_for_waiters(lock, 1);
+    CHECK(waiter.is_blocked());
+    post(url, etcd::path::revoke, {{"ID", std::to_string(id)}});
+    CHECK(waiter.get());
+}
+
+TEST_CASE("what is written into the same etcd with key and token of a lost hold is refused") {
+    ETCD_OR_SKIP(url);
+    ETCDCTL_OR_SKIP();
+    const auto options = short_lease();
+    etcd_lock lock{"x", nlock::etcd_cluster{{url}, options}};
+    const std::string row = options.prefix + "row";
+    const auto lost = lock.acquire();
+    CHECK(lost.key().rfind(lock.key() + "/", 0) == 0);
+    CHECK(write_with_token(url, lost, row));
+    CHECK(run_program(etcdctl(url, "del --prefix " + lock.key() + "/")).code == 0);
+    const auto next = lock.acquire(20s);
+    CHECK_FALSE(write_with_token(url, lost, row));
+    CHECK(write_with_token(url, next, row));
+    CHECK(nlock::etcd_guard{}.key().empty());
 }
 
 TEST_CASE("with an empty prefix the lock is the one of etcdctl lock NAME") {

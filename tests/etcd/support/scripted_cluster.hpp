@@ -294,7 +294,9 @@ class scripted_cluster : public etcd::transport {
         } else if (path == etcd::path::txn) {
             answer = transaction(json::parse(body));
         } else if (path == etcd::path::range) {
-            answer = range(json::parse(body)).dump();
+            json found = range(json::parse(body));
+            found["header"] = {{"revision", std::to_string(revision_)}};
+            answer = found.dump();
         }
         changed_.notify_all();
         return answer;

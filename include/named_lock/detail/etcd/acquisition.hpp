@@ -150,33 +150,43 @@ class acquisition {
     step take_place(const json& body) {
         seen_ = revision_of(body);
         lease_->created = seen_;
-        const auto last_two = entries_of(body, 1);
-        if (last_two.empty() || last_two[0].key != lease_->key) return step::look;  // no answer as we know them
+        holders_ = holders_of(entries_of(body, 2));
+        return place_in(entries_of(body, 1), step::look);  // no answer as we know them
+    }
+
+    /// Our entry, and the one before it.
+    step place_in(const std::vector<entry>& last_two, step missing) {
+        if (last_two.empty() || last_two[0].key != lease_->key) return missing;
         if (last_two.size() == 1) return step::confirm;
         before_ = last_two[1].key;
-        holders_ = holders_of(entries_of(body, 2));
         return step::watch;
     }
 
-    /// What one member knows is enough if that is no older than our entry, and than what it shall tell about: those
-    /// before us only go, and whether our lease goes is a matter of our clock. It saves the round among the members
-    /// that finds out the latest state of all. 0: only that will do.
-    step look(revision at_least = 0) {
+    step look() {
         step ended{};
-        const auto how = at_least == 0 ? reading::of_the_cluster : reading::at_one_member;
-        at_least = (std::max)(at_least, lease_->created.load());
         const auto got =
-            ask_with_lease(path::txn, check_request(names_, lease_->id, lease_->created, how), step::look, ended);
+            ask_with_lease(path::txn, check_request(names_, lease_->id, lease_->created), step::look, ended);
         if (!got) return ended;
-        if (got->said.code != ok) return step::grant;
+        if (got->said.code != ok || !truth(got->said.body, "succeeded")) return step::grant;
         seen_ = revision_of(got->said.body);
-        if (how == reading::at_one_member && seen_ < at_least) return step::look;
-        if (!truth(got->said.body, "succeeded")) return step::grant;
         const auto before = entries_of(got->said.body, 0);
         if (before.empty()) return step::confirm;
         before_ = before[0].key;
         holders_ = holders_of(entries_of(got->said.body, 1));
         return step::watch;
+    }
+
+    /// What one member knows is enough if that is no older than our entry, and than what it shall tell about: those
+    /// before us only go, and whether our lease goes is a matter of our clock. It saves the round among the members
+    /// that finds out the latest state of all. 0: unknown, so that only that will do.
+    step look_at_one_member(revision at_least) {
+        if (at_least == 0) return look();
+        step ended{};
+        const auto got = ask_with_lease(path::range, place_request(names_, lease_->created), step::look, ended);
+        if (!got) return ended;
+        seen_ = revision_of(got->said.body);
+        if (seen_ < (std::max)(at_least, lease_->created.load())) return look();
+        return place_in(entries_of(got->said.body), step::grant);
     }
 
     /// Watches first and looks then, so that nobody can go unnoticed in between. It need not look if the watch tells
@@ -193,7 +203,7 @@ class acquisition {
         if (const auto ended = end_of(created)) return *ended;
         if (!is_created(created, endpoint)) return leave(endpoint);
         if (const revision since = revision_of(created); since == 0 || since > seen_) {
-            const step next = look(since);
+            const step next = look_at_one_member(since);
             if (next != step::watch || before_ != watched || session_.asks().current() != endpoint) return next;
         }
         tell_waiting();
@@ -202,7 +212,7 @@ class acquisition {
         const http_answer event = next_line(longest);
         if (const auto ended = end_of(event)) return *ended;
         if (event.outcome == transfer::no_answer) return leave(endpoint);
-        return look(is_event(event) ? revision_of(event) : 0);
+        return look_at_one_member(is_event(event) ? revision_of(event) : 0);
     }
 
     /// The latest one that an answer or a line knows of; 0: it does not say.

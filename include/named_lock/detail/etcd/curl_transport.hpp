@@ -13,6 +13,7 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <curl/curl.h>
@@ -96,8 +97,7 @@ class curl_transfer {
     }
 
     [[nodiscard]] http_answer failure() const {
-        const char* words = error_[0] != '\0' ? error_.data() : curl_easy_strerror(result_);
-        return {is_of_tls() ? transfer::refused : transfer::no_answer, 0, {}, words};
+        return {is_of_tls() ? transfer::refused : transfer::no_answer, 0, {}, cause()};
     }
 
     /// The next line of a stream, as far as it has come.
@@ -127,6 +127,13 @@ class curl_transfer {
     template <class Value>
     void set(CURLoption option, Value value) {
         if (curl_easy_setopt(easy_.get(), option, value) == CURLE_OUT_OF_MEMORY) throw std::bad_alloc{};
+    }
+
+    [[nodiscard]] std::string cause() const {
+        long error = 0;
+        if (result_ == CURLE_COULDNT_CONNECT) curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &error);
+        if (error != 0) return std::system_category().message(static_cast<int>(error));
+        return error_[0] != '\0' ? error_.data() : curl_easy_strerror(result_);
     }
 
     void take_headers(const std::string& token) {

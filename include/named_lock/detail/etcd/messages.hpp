@@ -201,19 +201,23 @@ inline std::string join_request(const queue_names& names, lease_id id, const std
                     {"failure", json::array({range_op(key_range(key)), range_op(queue_range(names, "ASCEND", 1))})}});
 }
 
-/// at_one_member: as far as that one has come, without asking the others.
-enum class reading { of_the_cluster, at_one_member };
-
 /// Whether the entry is still there, and then the one before it, if any, and the first of the queue.
-inline std::string check_request(const queue_names& names, lease_id id, revision created,
-                                 reading how = reading::of_the_cluster) {
+inline std::string check_request(const queue_names& names, lease_id id, revision created) {
     json before = queue_range(names, "DESCEND", 1);
     before["keys_only"] = true;
     before["max_create_revision"] = std::to_string(created - 1);
-    json first = queue_range(names, "ASCEND", 1);
-    if (how == reading::at_one_member) before["serializable"] = first["serializable"] = true;
     return in_text({{"compare", json::array({is_created_at(key_range(names.entry(id)), created)})},
-                    {"success", json::array({range_op(std::move(before)), range_op(std::move(first))})}});
+                    {"success",
+                     json::array({range_op(std::move(before)), range_op(queue_range(names, "ASCEND", 1))})}});
+}
+
+/// The entry and the one before it, as far as one member has come, without asking the others.
+inline std::string place_request(const queue_names& names, revision created) {
+    json last_two = queue_range(names, "DESCEND", 2);
+    last_two["keys_only"] = true;
+    last_two["max_create_revision"] = std::to_string(created);
+    last_two["serializable"] = true;
+    return in_text(last_two);
 }
 
 /// Each of the keys, in one transaction.
