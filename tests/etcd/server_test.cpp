@@ -399,7 +399,7 @@ TEST_CASE("compaction and defragmentation during a wait do no harm") {
     CHECK(waiter.get());
 }
 
-TEST_CASE("hundreds of locks are kept alive by one thread") {
+TEST_CASE("hundreds of locks are kept alive by one thread", "[serial]") {  // a process that cannot run loses them
     ETCD_OR_SKIP(url);
     const nlock::etcd_cluster cluster{{url}, short_lease()};
     std::vector<nlock::etcd_guard> guards;
