@@ -2,7 +2,9 @@
 // Copyright (c) 2026 The named_lock authors
 #pragma once
 
+#include <filesystem>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include <named_lock/detail/abi.hpp>
@@ -20,12 +22,14 @@ class [[nodiscard]] guard {
   public:
     /// An empty guard.
     guard() = default;
-    guard(guard&& other) noexcept : state_{std::move(other.state_)}, hold_{std::exchange(other.hold_, 0)} {}
+    guard(guard&& other) noexcept
+        : state_{std::move(other.state_)}, hold_{std::exchange(other.hold_, 0)}, name_{other.name_} {}
     guard& operator=(guard&& other) noexcept {
         if (this != &other) {
             release();
             state_ = std::move(other.state_);
             hold_ = std::exchange(other.hold_, 0);
+            name_ = other.name_;
         }
         return *this;
     }
@@ -41,13 +45,27 @@ class [[nodiscard]] guard {
         if (const auto state = std::exchange(state_, nullptr)) state->give_up(hold_);
     }
 
+    /// Of the lock, as named_lock tells them. Empty for an empty guard, as it is after release().
+    [[nodiscard]] const std::string& name() const { return state_ != nullptr ? *name_ : none<std::string>(); }
+    [[nodiscard]] const std::filesystem::path& path() const {
+        return state_ != nullptr ? state_->path() : none<std::filesystem::path>();
+    }
+
   private:
     friend class named_lock;
-    guard(std::shared_ptr<detail::lock_state> state, detail::ticket hold) noexcept
-        : state_{std::move(state)}, hold_{hold} {}
+    guard(std::shared_ptr<detail::lock_state> state, detail::ticket hold, const std::string& name) noexcept
+        : state_{std::move(state)}, hold_{hold}, name_{&name} {}
+
+    /// Never destroyed: guards with static storage may be asked late.
+    template <class T>
+    static const T& none() {
+        static const T& empty = *new T;
+        return empty;
+    }
 
     std::shared_ptr<detail::lock_state> state_{};
     detail::ticket hold_ = 0;
+    const std::string* name_ = nullptr;  // in *state_
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI

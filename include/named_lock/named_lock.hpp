@@ -84,6 +84,7 @@ class named_lock {
     /// absolute, with symlinks resolved, now.
     explicit named_lock(std::string_view name, lock_options options = {})
         : state_{detail::lock_registry::instance().state_of(detail::checked_lock_name(name), options.locks_dir)},
+          name_{&state_->name()},
           options_{without_directory(std::move(options))} {}
 
     named_lock(std::string_view name, std::filesystem::path locks_dir)
@@ -91,6 +92,17 @@ class named_lock {
 
     named_lock(std::string_view name, std::chrono::nanoseconds timeout)
         : named_lock{name, lock_options{lock_options{}.locks_dir, timeout}} {}
+
+    named_lock(std::string_view name, std::filesystem::path locks_dir, std::chrono::nanoseconds timeout)
+        : named_lock{name, lock_options{std::move(locks_dir), timeout}} {}
+
+    /// Exactly that file, whatever it is called: "/run/lock/app", "data/.lock"; for sharing a file with programs that chose
+    /// its name. name() is its file name, to which the rules for names do not apply; options.locks_dir is not used. The same
+    /// lock as a name's whose path() it is. Throws lock_error, std::errc::invalid_argument, if `file` names none: it is
+    /// empty, ends with a separator, "." or "..", or has a NUL in it.
+    static named_lock at(std::filesystem::path file, lock_options options = {}) {
+        return {detail::lock_registry::instance().state_of(file), std::move(options)};
+    }
 
     named_lock(const named_lock&) noexcept = default;  // and no move: a handle is never empty
     named_lock& operator=(const named_lock&) noexcept = default;
@@ -229,7 +241,7 @@ class named_lock {
 
     // ---- questions ----
 
-    [[nodiscard]] const std::string& name() const noexcept { return state_->name(); }
+    [[nodiscard]] const std::string& name() const noexcept { return *name_; }
     /// Of the lock file: absolute, fixed when the object was constructed.
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return state_->path(); }
     /// The default time-out; negative: for ever.
@@ -244,6 +256,9 @@ class named_lock {
     [[nodiscard]] std::vector<lock_waiter> waiters() const { return party(true).waiters; }
 
   private:
+    named_lock(std::shared_ptr<detail::lock_state> state, lock_options options)
+        : state_{std::move(state)}, name_{&state_->file_name()}, options_{without_directory(std::move(options))} {}
+
     struct attempt {
         detail::outcome outcome;
         detail::ticket hold;
@@ -336,7 +351,7 @@ class named_lock {
         return try_for(kind, timeout, &stop.signal_);
     }
 
-    guard guard_of(detail::ticket hold) && { return hold == 0 ? guard{} : guard{std::move(state_), hold}; }
+    guard guard_of(detail::ticket hold) && { return hold == 0 ? guard{} : guard{std::move(state_), hold, *name_}; }
 
 #if defined(__cpp_lib_jthread)
     guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const std::stop_token& stop) {
@@ -360,6 +375,7 @@ class named_lock {
     }
 
     std::shared_ptr<detail::lock_state> state_;
+    const std::string* name_;  // in *state_
     std::shared_ptr<const lock_options> options_;
 };
 

@@ -44,28 +44,25 @@ class lock_registry {
         if (auto state = latest_if(name, locks_dir.native(), directory_is::unknown)) return state;
         native_string directory = resolve(locks_dir);
         if (auto state = latest_if(name, directory, directory_is::resolved)) return state;
-        native_string path = directory;
-        path.reserve(path.size() + 1 + name.size() + lock_file_suffix.size());
-        if (path.back() != std::filesystem::path::preferred_separator) {
-            path += std::filesystem::path::preferred_separator;
+        native_string file_name;
+        file_name.reserve(name.size() + lock_file_suffix.size());
+        append_utf8(file_name, name);
+        append_utf8(file_name, lock_file_suffix);
+        return state_in(std::move(directory), file_name);
+    }
+
+    /// The one state of that file.
+    std::shared_ptr<lock_state> state_of(const std::filesystem::path& file) {
+        const std::filesystem::path name = file.filename();
+        const bool has_nul = file.native().find(native_string::value_type{}) != native_string::npos;
+        std::filesystem::path absolute;
+        std::error_code error;
+        if (!has_nul && !name.empty() && name != "." && name != "..") absolute = absolute_path(file, error);
+        if (error) throw lock_error{error, "resolve", file};
+        if (!absolute.has_filename()) {
+            throw lock_error{std::errc::invalid_argument, "use as lock file", file, "it names no file"};
         }
-        append_utf8(path, name);
-        append_utf8(path, lock_file_suffix);
-        const std::size_t hash = std::hash<native_view>{}(path);
-        std::shared_ptr<lock_state> state;  // outside the mutex, as is the one before it: their end locks it
-        std::shared_ptr<lock_state> before;
-        const std::scoped_lock lock{mutex_};
-        state = known(path, hash);
-        if (state == nullptr) {
-            const auto made = std::make_shared<registered_state>(std::string{name}, std::move(path), hash);
-            made->next = first_with(hash);
-            std::atomic_signal_fence(std::memory_order_seq_cst);  // a fork now must find the list whole
-            first_with(hash) = made.get();
-            state = made;
-        }
-        latest_directory_.swap(directory);
-        before = std::exchange(latest_, state);
-        return state;
+        return state_in(resolve(absolute.parent_path()), absolute.filename().native());
     }
 
     /// A watch for one waiter, null if the system has none left.
@@ -112,8 +109,8 @@ class lock_registry {
 
     /// A state that leaves the registry when it ends.
     struct registered_state : lock_state {
-        registered_state(std::string name, std::filesystem::path path, std::size_t hash_of_path)
-            : lock_state{std::move(name), std::move(path)}, hash{hash_of_path} {}
+        registered_state(std::filesystem::path path, std::size_t hash_of_path)
+            : lock_state{std::move(path)}, hash{hash_of_path} {}
         registered_state(const registered_state&) = delete;
         registered_state& operator=(const registered_state&) = delete;
         ~registered_state() {
@@ -141,6 +138,31 @@ class lock_registry {
         new (&latest_) std::shared_ptr<lock_state>;
         idle_watches_ = nullptr;
         idle_watch_count_ = 0;
+    }
+
+    /// `directory` is resolved.
+    std::shared_ptr<lock_state> state_in(native_string directory, const native_string& file_name) {
+        native_string path = directory;
+        path.reserve(path.size() + 1 + file_name.size());
+        if (path.back() != std::filesystem::path::preferred_separator) {
+            path += std::filesystem::path::preferred_separator;
+        }
+        path += file_name;
+        const std::size_t hash = std::hash<native_view>{}(path);
+        std::shared_ptr<lock_state> state;  // outside the mutex, as is the one before it: their end locks it
+        std::shared_ptr<lock_state> before;
+        const std::scoped_lock lock{mutex_};
+        state = known(path, hash);
+        if (state == nullptr) {
+            const auto made = std::make_shared<registered_state>(std::move(path), hash);
+            made->next = first_with(hash);
+            std::atomic_signal_fence(std::memory_order_seq_cst);  // a fork now must find the list whole
+            first_with(hash) = made.get();
+            state = made;
+        }
+        latest_directory_.swap(directory);
+        before = std::exchange(latest_, state);
+        return state;
     }
 
     registered_state*& first_with(std::size_t hash) noexcept { return states_[hash % states_.size()]; }

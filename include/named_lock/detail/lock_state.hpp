@@ -9,6 +9,7 @@
 // may take long, and the other threads have deadlines of their own.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -20,13 +21,16 @@
 #include <mutex>
 #include <new>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include <named_lock/detail/lock_file.hpp>
+#include <named_lock/detail/message.hpp>
 #include <named_lock/detail/request.hpp>
 #include <named_lock/errors.hpp>
+#include <named_lock/lock_name.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
 
@@ -70,11 +74,14 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
   public:
     using mutex_lock = std::unique_lock<std::mutex>;
 
-    lock_state(std::string name, std::filesystem::path path) : name_{std::move(name)}, path_{std::move(path)} {}
+    explicit lock_state(std::filesystem::path path)
+        : path_{std::move(path)}, file_name_{utf8_of(path_.filename())}, name_{without_suffix(file_name_)} {}
     lock_state(const lock_state&) = delete;
     lock_state& operator=(const lock_state&) = delete;
 
+    /// "x" for "x.lock"; empty for a file that is called otherwise.
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] const std::string& file_name() const noexcept { return file_name_; }
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
     /// Locks the table.
@@ -420,8 +427,14 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
 
     static constexpr owner_id nobody_yet = (std::numeric_limits<owner_id>::max)();
 
-    const std::string name_;
+    static std::string without_suffix(std::string_view file_name) {
+        const std::size_t end = file_name.size() - (std::min)(file_name.size(), lock_file_suffix.size());
+        return std::string{file_name.substr(end) == lock_file_suffix ? file_name.substr(0, end) : ""};
+    }
+
     const std::filesystem::path path_;
+    const std::string file_name_;
+    const std::string name_;
     std::atomic<std::uint32_t> generation_{fork_generation()};
     std::mutex mutex_{};
     std::vector<hold> holds_{};  // in the order in which they were acquired

@@ -40,10 +40,12 @@ std::string to_utf8(std::basic_string_view<Unit> utf16) {
     return text;
 }
 
-/// `path` in UTF-8, as it can be printed: a directory may have a name that does something to a terminal.
-inline std::string text_of(const std::filesystem::path& path) {
-    return printable(to_utf8(std::basic_string_view<std::filesystem::path::value_type>{path.native()}));
+inline std::string utf8_of(const std::filesystem::path& path) {
+    return to_utf8(std::basic_string_view<std::filesystem::path::value_type>{path.native()});
 }
+
+/// As it can be printed: a directory may have a name that does something to a terminal.
+inline std::string text_of(const std::filesystem::path& path) { return printable(utf8_of(path)); }
 
 inline std::string failure_message(std::string_view operation, const std::filesystem::path& path,
                                    std::string_view cause) {
@@ -53,7 +55,7 @@ inline std::string failure_message(std::string_view operation, const std::filesy
 inline constexpr std::string_view not_told_apart = "its file system does not tell files apart";
 
 inline std::string not_acquired(std::string_view name, const std::filesystem::path& path) {
-    return std::string{"lock '"}.append(name).append("' (").append(text_of(path)).append(") was not acquired");
+    return std::string{"lock '"}.append(printable(name)).append("' (").append(text_of(path)).append(") was not acquired");
 }
 
 /// "10 s", "1.5 s", "250 ms", "0.02 ms", "0 s". Not negative.
