@@ -139,12 +139,7 @@ arguments parse(const std::vector<std::string>& words) {
 
 void say_who_holds_it(const std::string& name, const nlock::lock_wait& wait) {
     std::cerr << "waiting for '" << name << "'";
-    const char* separator = ", held by pid ";
-    for (const nlock::lock_holder& holder : wait.holders) {
-        std::cerr << separator << holder.pid;
-        if (!holder.process.empty()) std::cerr << " (" << holder.process << ')';
-        separator = ", ";
-    }
+    if (!wait.holders.empty()) std::cerr << ", held by " << wait.holders;
     std::cerr << std::endl;
 }
 

@@ -377,9 +377,9 @@ TEST_CASE("a time-out tells who holds the lock, in its text too") {
                                   std::to_string(timeout.count()) + (timeout == 0ms ? " s" : " ms") + held_by);
         return shown(error.holders());
     };
-    const auto name = [](const worker& w) { return std::to_string(w.pid()) + " (" + name_of(w.pid()) + ")"; };
+    const auto name = [](const worker& w) { return "pid " + std::to_string(w.pid()) + " (" + name_of(w.pid()) + ")"; };
     for (const auto timeout : {0ms, 20ms}) {
-        CHECK(check(timeout, "; held by pid " + name(holder)) == expected({&holder}));
+        CHECK(check(timeout, "; held by " + name(holder)) == expected({&holder}));
     }
     worker second{dir};
     second.tell("method " + word_of(method));
@@ -389,7 +389,7 @@ TEST_CASE("a time-out tells who holds the lock, in its text too") {
     const std::string text = error.what();
     const bool in_order = error.holders()[0].pid == holder.pid();
     const std::string both = in_order ? name(holder) + ", " + name(second) : name(second) + ", " + name(holder);
-    CHECK(text.substr(text.find(';')) == "; held by pid " + both);
+    CHECK(text.substr(text.find(';')) == "; held by " + both);
 }
 
 TEST_CASE("who waits is told in order, with pid, short name and kind, and counted by a time-out") {
@@ -428,7 +428,7 @@ TEST_CASE("a time-out tells what is known where no process can be named") {
     CHECK(text({}, held_by::unknown).empty());
     CHECK(text({}, held_by::this_process) == "; held by this process");
     CHECK(text({}, held_by::another_process) == "; held by a process that cannot be seen from here");
-    CHECK(text({{42, "job"}, {17, ""}}, held_by::unknown) == "; held by pid 42 (job), 17");
+    CHECK(text({{42, "job"}, {17, ""}}, held_by::unknown) == "; held by pid 42 (job), pid 17");
     CHECK(text({{42, "job"}}, held_by::this_process) == "; held by pid 42 (job)");
     CHECK(text({{42, "job"}}, held_by::another_process) == "; held by pid 42 (job)");
 }

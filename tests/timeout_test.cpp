@@ -478,11 +478,7 @@ TEST_CASE("the text of a lock_timeout names lock, path, time and holders") {
                 (void)lock.acquire(timeout);
             } catch (const nlock::lock_timeout& e) {
                 std::string holders;
-                for (const auto& holder : e.holders()) {
-                    holders += holders.empty() ? "; held by pid " : ", ";
-                    holders += std::to_string(holder.pid);
-                    if (!holder.process.empty()) holders += " (" + holder.process + ")";
-                }
+                if (!e.holders().empty()) holders = "; held by " + to_string(e.holders());
                 return std::pair{std::string{e.what()}, holders};
             }
             return std::pair{std::string{"acquired"}, std::string{}};

@@ -8,9 +8,17 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <iosfwd>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
+#if __cplusplus > 201703L || (defined(_MSVC_LANG) && _MSVC_LANG > 201703L)
+#include <version>
+#endif
+#if defined(__cpp_lib_format)
+#include <format>  // which <chrono> brings anyway where there is one
+#endif
 
 #include <named_lock/detail/abi.hpp>
 
@@ -32,6 +40,28 @@ struct lock_holder {
     std::int64_t pid;
     std::string process = {};  ///< short name as the system gives it ("report"), may be empty
 };
+
+/// "pid 4242 (report)", or "pid 4242" if its name is not known. So do operator<< and std::format (C++20).
+inline std::string to_string(const lock_holder& holder) {
+    std::string text = "pid " + std::to_string(holder.pid);
+    if (!holder.process.empty()) text.append(" (").append(holder.process).append(")");
+    return text;
+}
+/// "pid 4242 (report), pid 17 (make)"; empty for none.
+inline std::string to_string(const std::vector<lock_holder>& holders) {
+    std::string text;
+    for (const lock_holder& holder : holders) text.append(text.empty() ? "" : ", ").append(to_string(holder));
+    return text;
+}
+template <class Traits>
+std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, const lock_holder& holder) {
+    return out << to_string(holder).c_str();
+}
+template <class Traits>
+std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out,
+                                             const std::vector<lock_holder>& holders) {
+    return out << to_string(holders).c_str();
+}
 
 /// A process that waits for a lock, as far as the system tells: on Linux each that stands in line for it, by the thread whose
 /// turn is next. A hint, as lock_holder.
@@ -84,3 +114,20 @@ struct lock_options {
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI
+
+#if defined(__cpp_lib_format)
+template <>
+struct std::formatter<nlock::lock_holder> : std::formatter<std::string_view> {
+    template <class Context>
+    auto format(const nlock::lock_holder& holder, Context& context) const {
+        return std::formatter<std::string_view>::format(to_string(holder), context);
+    }
+};
+template <>
+struct std::formatter<std::vector<nlock::lock_holder>> : std::formatter<std::string_view> {
+    template <class Context>
+    auto format(const std::vector<nlock::lock_holder>& holders, Context& context) const {
+        return std::formatter<std::string_view>::format(to_string(holders), context);
+    }
+};
+#endif

@@ -83,12 +83,7 @@ inline std::string timeout_message(std::string_view name, const std::filesystem:
     if (holders.empty() && known == held_by::another_process) {
         message.append("; held by a process that cannot be seen from here");
     }
-    const char* separator = "; held by pid ";
-    for (const lock_holder& holder : holders) {
-        message.append(separator).append(std::to_string(holder.pid));
-        if (!holder.process.empty()) message.append(" (").append(holder.process).append(")");
-        separator = ", ";
-    }
+    if (!holders.empty()) message.append("; held by ").append(to_string(holders));
     if (others_wait != 0) {
         message.append("; ").append(std::to_string(others_wait)).append(others_wait == 1 ? " other waits" : " others wait");
     }
