@@ -42,6 +42,7 @@
 #include "support/safety_net.hpp"
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
+#include "support/thrown.hpp"
 #include "support/worker.hpp"
 #if !defined(_WIN32)
 #include "support/child.hpp"
@@ -177,6 +178,25 @@ TEST_CASE("a locks directory that is deleted between two acquisitions is created
     fs::remove_all(dir.path() / "a");
     const auto guard = lock.acquire();
     CHECK(is_held(locks_dir / "x.lock"));
+}
+
+TEST_CASE("a locks directory that is missing is an error, if none may be created") {
+    temp_dir dir;
+    nlock::lock_options options;
+    options.locks_dir = dir.path() / "a" / "b";
+    options.create_directories = false;
+    const auto check = [&](named_lock lock) {
+        const auto error = thrown_by<nlock::lock_error>([&] { (void)lock.acquire(0s); });
+        CHECK(error.code() == std::errc::no_such_file_or_directory);
+        CHECK(error.path() == lock.path());
+        CHECK_THAT(error.what(), Catch::Matchers::ContainsSubstring("its directory does not exist"));
+    };
+    check(named_lock{"x", options});
+    check(named_lock::at(dir.path() / "c" / "app", options));
+    CHECK(fs::is_empty(dir.path()));
+
+    fs::create_directories(options.locks_dir);
+    CHECK(named_lock{"x", options}.acquire(0s));
 }
 
 TEST_CASE("many processes create the directories of one lock at once") {
@@ -332,6 +352,28 @@ TEST_CASE("the option permissions is the mode of a lock file that is created, wh
     const changed_umask changed{static_cast<mode_t>(mask)};
     const auto guard = named_lock{"x", options}.acquire();
     CHECK(mode_of(dir.path() / "x.lock") == mode);
+}
+
+TEST_CASE("the option permissions is the mode less the umask, if that applies") {
+    temp_dir dir;
+    const unsigned mask = GENERATE(0U, 022U, 077U, 0777U);
+    const unsigned mode = GENERATE(0600U, 0644U, 0444U, 0777U);
+    CAPTURE(mask, mode);
+    auto options = options_in(dir.path());
+    options.permissions = static_cast<fs::perms>(mode);
+    options.apply_umask = true;
+    const changed_umask changed{static_cast<mode_t>(mask)};
+    const auto guard = named_lock{"x", options}.acquire();
+    CHECK(mode_of(dir.path() / "x.lock") == (mode & ~mask));
+}
+
+TEST_CASE("the umask alone makes no other file than without it") {
+    temp_dir dir;
+    auto options = options_in(dir.path());
+    options.apply_umask = true;
+    const changed_umask changed{022};
+    const auto guard = named_lock{"x", options}.acquire();
+    CHECK(mode_of(dir.path() / "x.lock") == 0644);
 }
 
 TEST_CASE("the option permissions sets no other bits than those of reading, writing and executing") {

@@ -120,7 +120,7 @@ std::size_t next_served(std::list<worker>& line) {
 worker& at(std::list<worker>& line, std::size_t i) { return *std::next(line.begin(), static_cast<std::ptrdiff_t>(i)); }
 
 nlock::detail::file_handle open_file(const temp_dir& dir) {
-    return nlock::detail::open_lock_file(lock_file_in(dir), std::nullopt);
+    return nlock::detail::open_lock_file(lock_file_in(dir));
 }
 
 std::size_t files_on(const fs::path& file, pid_t pid) {
@@ -423,7 +423,7 @@ TEST_CASE("a stop request during an attempt of a waiter in line ends its wait") 
 TEST_CASE("there is a line only on file systems that are known to be local") {
     temp_dir dir;
     CHECK(nlock::detail::has_line(open_file(dir), nlock::lock_method::flock));
-    const auto elsewhere = nlock::detail::open_lock_file("/proc/self/status", std::nullopt);
+    const auto elsewhere = nlock::detail::open_lock_file("/proc/self/status");
     CHECK_FALSE(nlock::detail::has_line(elsewhere, nlock::lock_method::flock));
 }
 

@@ -640,7 +640,7 @@ TEST_CASE("a writer behind which readers of its process do not wait any longer l
     named_lock lock{"x", options};
     foreign_hold foreign{lock};
     // Open all the time: to close it would wake whoever watches it.
-    const auto file = nlock::detail::open_lock_file(lock.path(), std::nullopt);
+    const auto file = nlock::detail::open_lock_file(lock.path());
     const auto first_in_line = [&](nlock::detail::lock_kind kind) {
         return becomes_true([&] {
             const auto view = nlock::detail::look_at_line(file);

@@ -93,7 +93,8 @@ struct lock_options {
     /// The longest pause between two attempts while waiting; below 1 ms counts as 1 ms. It bounds the delay where the
     /// system cannot report a release (network file systems, no inotify instance left).
     std::chrono::milliseconds poll_interval{50};
-    /// The mode of a lock file that this lock creates, whatever the umask and the directory's default ACL; the file
+    /// The mode of a lock file that this lock creates, whatever the umask and the directory's default ACL (but see
+    /// apply_umask); the file
     /// appears with it, in one step where there are hard links. Unset: 0666 less the umask, or what the ACL says. A
     /// file that exists keeps its mode. Whoever may open the file may hold the lock.
     std::optional<std::filesystem::perms> permissions = {};
@@ -111,6 +112,11 @@ struct lock_options {
     /// of Linux, with lock_method::flock; at most 16 such files in a process, the latest ones. An open file keeps its file
     /// system from being unmounted.
     bool keep_open = true;
+    /// false: a missing directory is an error, std::errc::no_such_file_or_directory, and not made.
+    bool create_directories = true;
+    /// true: a lock file that this lock creates gets `permissions` less the umask, or what the directory's default ACL makes
+    /// of them, as open(2) does. POSIX only.
+    bool apply_umask = false;
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI

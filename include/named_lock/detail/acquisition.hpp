@@ -34,6 +34,7 @@
 #include <utility>
 
 #include <named_lock/detail/backoff.hpp>
+#include <named_lock/detail/creation.hpp>
 #include <named_lock/detail/deadline.hpp>
 #include <named_lock/detail/line_place.hpp>
 #include <named_lock/detail/lock_file.hpp>
@@ -397,7 +398,7 @@ class acquisition {
     /// It may stay closed: others keep it from being opened.
     void open_file() {
         if (file_.is_open()) return;
-        file_.open(state_.path(), request_.options.permissions, request_.options.method);
+        file_.open(state_.path(), creation{request_.options}, request_.options.method);
         if (file_.is_open()) is_in_line_ = false;
     }
 

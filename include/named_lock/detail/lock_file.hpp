@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include <named_lock/detail/creation.hpp>
 #include <named_lock/detail/line_place.hpp>
 #include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/platform.hpp>
@@ -55,9 +56,8 @@ class lock_file {
     [[nodiscard]] file_identity identity() const noexcept { return file_ ? file_.identity() : file_identity{}; }
     [[nodiscard]] bool is_at(const std::filesystem::path& path) const { return is_file_at(file_, path); }
 
-    void open(const std::filesystem::path& path, std::optional<std::filesystem::perms> permissions,
-              lock_method method) {
-        file_ = open_lock_file(path, permissions);
+    void open(const std::filesystem::path& path, const creation& how, lock_method method) {
+        file_ = open_lock_file(path, how);
         method_ = method;
         has_line_ = detail::has_line(file_, method);
     }

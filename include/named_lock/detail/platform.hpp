@@ -5,8 +5,8 @@
 // them; a new system is a new set of files. The portable code calls:
 //
 //   file_handle                                  an open lock file: owning, movable, false when it holds none
-//   open_lock_file(path, permissions)            opens it, or creates it with its directories; empty: somebody keeps
-//                                                others from opening it; throws lock_error
+//   open_lock_file(path, creation)               opens it, or creates it, with its directories if it may; empty: somebody
+//                                                keeps others from opening it; throws lock_error
 //   try_lock_file(file, kind, method, path)      one attempt: false only when somebody else holds it; else throws
 //   unlock_file(file, method)                    false: the file must be closed, which unlocks it, too
 //   is_intact(file)                              is it still what was opened, after it was left alone for a while?

@@ -14,13 +14,13 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
 
+#include <named_lock/detail/creation.hpp>
 #include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/message.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
@@ -221,10 +221,10 @@ inline bool create_with(const std::filesystem::path& path, mode_t mode) {
     return false;
 }
 
-inline descriptor create_file(const std::filesystem::path& path, std::optional<std::filesystem::perms> permissions) {
-    constexpr mode_t default_mode = 0666;
-    if (!permissions) return open_file(path, O_RDWR | O_CREAT, default_mode);
-    const auto mode = static_cast<mode_t>(*permissions & std::filesystem::perms::all);
+inline descriptor create_file(const std::filesystem::path& path, const creation& how) {
+    constexpr std::filesystem::perms usual{0666};
+    const auto mode = static_cast<mode_t>(how.permissions.value_or(usual) & std::filesystem::perms::all);
+    if (!how.permissions || how.apply_umask) return open_file(path, O_RDWR | O_CREAT, mode);
     return create_with(path, mode) ? open_existing(path) : descriptor{};
 }
 
@@ -239,8 +239,12 @@ inline file_handle examined(descriptor file, const std::filesystem::path& path) 
     return {std::move(file), identity_of(status)};
 }
 
-inline void create_directory_of(const std::filesystem::path& path) {
+inline void create_directory_of(const std::filesystem::path& path, const creation& how) {
     std::error_code failed;
+    if (!how.create_directories) {  // the file itself may have been deleted meanwhile
+        if (std::filesystem::exists(path.parent_path(), failed)) return;
+        throw lock_error{std::errc::no_such_file_or_directory, "open", path, "its directory does not exist"};
+    }
     std::filesystem::create_directories(path.parent_path(), failed);
     std::error_code unknown;
     if (failed && !std::filesystem::is_directory(path.parent_path(), unknown)) {
@@ -258,8 +262,7 @@ inline void create_directory_of(const std::filesystem::path& path) {
 }
 
 /// Empty: somebody keeps others from opening it for a while.
-inline file_handle open_lock_file(const std::filesystem::path& path,
-                                  std::optional<std::filesystem::perms> permissions) {
+inline file_handle open_lock_file(const std::filesystem::path& path, const creation& how = {}) {
     // Opened without O_CREAT first: with it, fs.protected_regular refuses somebody else's file in a sticky directory,
     // even to root (man 5 proc). Others may create and delete the file and its directory meanwhile, hence the loop;
     // FUSE file systems are known to report a passing ENOENT as well.
@@ -267,7 +270,7 @@ inline file_handle open_lock_file(const std::filesystem::path& path,
     int refusals = 0;
     for (int attempt = 1;; ++attempt) {
         descriptor file = open_existing(path);
-        if (!file && errno == ENOENT) file = create_file(path, permissions);
+        if (!file && errno == ENOENT) file = create_file(path, how);
         int error = errno;
         if (file) {
             if (file_handle found = examined(std::move(file), path)) return found;
@@ -277,7 +280,7 @@ inline file_handle open_lock_file(const std::filesystem::path& path,
         const bool appeared = error == EEXIST || error == ESTALE || (error == EACCES && refusals++ == 0);
         const bool has_no_directory = error == ENOENT;
         if (attempt == enough || !(appeared || has_no_directory)) fail_to_open(error, path);
-        if (has_no_directory) create_directory_of(path);
+        if (has_no_directory) create_directory_of(path, how);
     }
 }
 

@@ -18,6 +18,7 @@
 #include <system_error>
 #include <utility>
 
+#include <named_lock/detail/creation.hpp>
 #include <named_lock/detail/deadline.hpp>
 #include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/message.hpp>
@@ -48,9 +49,13 @@ class file_handle {
     file_handle() = default;
     file_handle(windows::handle file, const file_identity& identity) noexcept
         : file_{std::move(file)}, identity_{identity}, is_wanted_{true} {}
-    static file_handle out_of_reach() noexcept { return {windows::handle{}, {}}; }
+    static file_handle out_of_reach(const creation& how) noexcept {
+        file_handle file{windows::handle{}, {}};
+        file.creation_ = how;
+        return file;
+    }
     static file_handle refused() noexcept {
-        file_handle file = out_of_reach();
+        file_handle file = out_of_reach({});
         file.is_refused_ = true;
         return file;
     }
@@ -58,12 +63,14 @@ class file_handle {
         : file_{std::move(other.file_)},
           mark_{std::move(other.mark_)},
           identity_{other.identity_},
+          creation_{other.creation_},
           is_wanted_{std::exchange(other.is_wanted_, false)},
           is_refused_{other.is_refused_} {}
     file_handle& operator=(file_handle&& other) noexcept {
         file_ = std::move(other.file_);
         mark_ = std::move(other.mark_);
         identity_ = other.identity_;
+        creation_ = other.creation_;
         is_wanted_ = std::exchange(other.is_wanted_, false);
         is_refused_ = other.is_refused_;
         return *this;
@@ -75,6 +82,8 @@ class file_handle {
     [[nodiscard]] bool is_refused() const noexcept { return is_refused_; }
     [[nodiscard]] void* get() const noexcept { return file_.get(); }
     [[nodiscard]] const file_identity& identity() const noexcept { return identity_; }
+    /// For when it comes within reach.
+    [[nodiscard]] const creation& how_to_create() const noexcept { return creation_; }
 
     void mark_waiting_writer() noexcept { mark_ = create_event(event_name::of_waiting_writer(identity_)); }
 
@@ -82,6 +91,7 @@ class file_handle {
     windows::handle file_{};
     windows::handle mark_{};
     file_identity identity_{};
+    creation creation_{};
     bool is_wanted_ = false;
     bool is_refused_ = false;  // which may pass
 };
@@ -141,14 +151,14 @@ inline opening open_or_create(const std::filesystem::path& path) {
     return writable;
 }
 
-/// As open_or_create, after making its directories. Others may delete those, or the file between the two attempts to
+/// As open_or_create, after making its directories if it may. Others may delete those, or the file between the two attempts to
 /// open it, again and again.
-inline opening open_in_directory(const std::filesystem::path& path) {
+inline opening open_in_directory(const std::filesystem::path& path, const creation& how) {
     constexpr int enough = 100;
     constexpr int enough_refusals = 3;
     for (int attempt = 1;; ++attempt) {
         opening opened = open_or_create(path);
-        if (opened.error == windows::path_not_found && attempt < enough) {
+        if (opened.error == windows::path_not_found && how.create_directories && attempt < enough) {
             const windows::dword failed = make_directories(path.parent_path());
             if (failed != 0) throw windows_error{failed, "create the directory of", path};
         } else if (!opened.is_missing || attempt >= enough_refusals) {
@@ -159,23 +169,25 @@ inline opening open_in_directory(const std::filesystem::path& path) {
 
 /// A peer's deletion that is just going on may be reported as a refusal for a moment, even by the kernel
 /// (tox-dev/filelock#705). While it `may_pass`, a refusal to open a file that is there only puts it out of reach.
-inline file_handle open_lock_file(const std::filesystem::path& path, std::optional<std::filesystem::perms>,
-                                  bool may_pass) {
-    opening opened = open_in_directory(path);
+inline file_handle open_lock_file(const std::filesystem::path& path, const creation& how, bool may_pass) {
+    opening opened = open_in_directory(path, how);
     if (opened.file) return examined(std::move(opened.file), path);
-    if (opened.is_out_of_reach()) return file_handle::out_of_reach();
+    if (opened.is_out_of_reach()) return file_handle::out_of_reach(how);
     if (opened.error == windows::access_denied) {
         if (names_directory(path)) throw lock_error{std::errc::is_a_directory, "open", path, "it is a directory"};
         if (may_pass && !opened.is_missing) return file_handle::refused();
+    }
+    if (opened.error == windows::path_not_found && !how.create_directories) {
+        throw lock_error{std::errc::no_such_file_or_directory, "open", path, "its directory does not exist"};
     }
     throw windows_error{opened.error, "open", path};
 }
 
 /// A refusal must last for a while to be believed.
-inline file_handle open_lock_file(const std::filesystem::path& path, std::optional<std::filesystem::perms> mode = {}) {
+inline file_handle open_lock_file(const std::filesystem::path& path, const creation& how = {}) {
     const deadline end_of_doubt{std::chrono::milliseconds{500}};
     for (;;) {
-        file_handle file = open_lock_file(path, mode, !end_of_doubt.has_passed());
+        file_handle file = open_lock_file(path, how, !end_of_doubt.has_passed());
         if (!file.is_refused()) return file;
         windows::Sleep(1);
     }
@@ -188,7 +200,7 @@ inline void announce_release(const file_handle& file) noexcept {
 }
 
 inline bool try_lock_file(file_handle& file, lock_kind kind, lock_method, const std::filesystem::path& path) {
-    if (!file.is_within_reach()) file = open_lock_file(path);
+    if (!file.is_within_reach()) file = open_lock_file(path, creation{file.how_to_create()});
     if (!file.is_within_reach()) return false;
     const windows::dword how = kind == lock_kind::shared ? windows::lock_shared : windows::lock_exclusive;
     windows::overlapped start_of_file;

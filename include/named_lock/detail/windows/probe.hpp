@@ -84,7 +84,7 @@ class trial_file {
     template <class Work>
     [[nodiscard]] auto while_locked(lock_kind kind, lock_method method, Work work) const {
         lock_file file;
-        file.open(path_, std::nullopt, method);
+        file.open(path_, creation{}, method);
         if (!file.try_lock(kind, path_)) {
             throw lock_error{std::errc::resource_unavailable_try_again, "lock", path_, "somebody else holds it"};
         }
@@ -110,7 +110,7 @@ class trial_file {
 
     [[nodiscard]] bool is_granted(lock_kind kind, lock_method method) const {
         lock_file file;
-        file.open(path_, std::nullopt, method);
+        file.open(path_, creation{}, method);
         return file.try_lock(kind, path_);
     }
 
