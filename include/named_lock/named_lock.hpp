@@ -35,6 +35,9 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <new>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -104,6 +107,14 @@ class named_lock {
         return {detail::lock_registry::instance().state_of(file), std::move(options)};
     }
 
+    /// As the constructor, but nothing is thrown: nothing and `why`, which is std::errc::invalid_argument for a bad name.
+    /// Success clears it.
+    [[nodiscard]] static std::optional<named_lock> make(std::string_view name, lock_options options,
+                                                        std::error_code& why) noexcept {
+        return without_throwing<std::optional<named_lock>>(
+            why, [&]() -> std::optional<named_lock> { return named_lock{name, std::move(options)}; });
+    }
+
     named_lock(const named_lock&) noexcept = default;  // and no move: a handle is never empty
     named_lock& operator=(const named_lock&) noexcept = default;
     ~named_lock() = default;
@@ -160,6 +171,20 @@ class named_lock {
     template <class Rep, class Period>
     [[nodiscard]] guard try_acquire_shared(const cancellation& stop, std::chrono::duration<Rep, Period> timeout) {
         return try_for(shared, detail::to_timeout(timeout), stop);
+    }
+
+    /// As try_acquire(), but nothing is thrown: an empty guard and `why`. That is std::errc::timed_out if somebody else holds
+    /// it; std::errc::not_enough_memory; the code of what would be thrown; std::errc::invalid_argument for NaN; or
+    /// std::errc::operation_canceled where on_wait throws something that has no code. Success clears it.
+    [[nodiscard]] guard try_acquire(std::error_code& why) noexcept { return try_for(exclusive, one_attempt, why); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard try_acquire(std::chrono::duration<Rep, Period> timeout, std::error_code& why) noexcept {
+        return try_for(exclusive, timeout, why);
+    }
+    [[nodiscard]] guard try_acquire_shared(std::error_code& why) noexcept { return try_for(shared, one_attempt, why); }
+    template <class Rep, class Period>
+    [[nodiscard]] guard try_acquire_shared(std::chrono::duration<Rep, Period> timeout, std::error_code& why) noexcept {
+        return try_for(shared, timeout, why);
     }
 
 #if defined(__cpp_lib_jthread)
@@ -349,6 +374,37 @@ class named_lock {
     }
     guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const cancellation& stop) {
         return try_for(kind, timeout, &stop.signal_);
+    }
+
+    template <class Duration>
+    guard try_for(detail::lock_kind kind, Duration timeout, std::error_code& why) noexcept {
+        return without_throwing<guard>(why, [&] {
+            named_lock self{*this};
+            const auto [outcome, hold] = self.take(kind, detail::to_timeout(timeout), detail::given_up_by::guard, nullptr);
+            if (outcome != detail::outcome::acquired) why = std::make_error_code(std::errc::timed_out);
+            return std::move(self).guard_of(hold);
+        });
+    }
+
+    /// What `work` returns; or an empty result, with the reason why it throws.
+    template <class Result, class Work>
+    static Result without_throwing(std::error_code& why, Work work) noexcept {
+        const detail::cancellation_shield shield;  // glibc would unwind on_wait
+        why.clear();
+        try {
+            return work();
+        } catch (const std::system_error& e) {
+            why = e.code();
+        } catch (const std::bad_alloc&) {
+            why = std::make_error_code(std::errc::not_enough_memory);
+        } catch (const std::length_error&) {
+            why = std::make_error_code(std::errc::not_enough_memory);
+        } catch (const std::invalid_argument&) {
+            why = std::make_error_code(std::errc::invalid_argument);
+        } catch (...) {
+        }
+        if (!why) why = std::make_error_code(std::errc::operation_canceled);
+        return {};
     }
 
     guard guard_of(detail::ticket hold) && { return hold == 0 ? guard{} : guard{std::move(state_), hold, *name_}; }
