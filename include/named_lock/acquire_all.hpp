@@ -154,15 +154,20 @@ auto one_timeout(std::chrono::duration<Rep, Period> timeout) {
 /// Acquires all the locks exclusively, or none: what was acquired is released before anything is thrown. Never
 /// deadlocks against another acquire_all, in whatever order and by whatever names the two give their locks, also when files
 /// are replaced meanwhile: it may then give up what it has and begin again. guards[i] belongs to locks[i]. Each lock has its
-/// own default time-out, counted from the call. Throws as acquire() does; and lock_error with
+/// own default time-out, counted from the call.
+///
+/// Errors: throws as acquire() does; and lock_error with
 /// std::errc::resource_deadlock_would_occur if it would wait for itself, because a lock that is not reentrant is named
 /// twice, or two names are one file.
+///
 /// Thread safety: any thread; a thread that already holds other locks can deadlock with others, as ever.
+/// @since 1.0.0
 [[nodiscard]] inline std::vector<guard> acquire_all(std::vector<named_lock> locks) {
     return detail::group_acquisition{locks, detail::lock_kind::exclusive}.acquire(detail::default_timeouts);
 }
 
 /// The same with one time-out for all, counted from the call.
+/// @since 1.0.0
 template <class Rep, class Period>
 [[nodiscard]] std::vector<guard> acquire_all(std::vector<named_lock> locks,
                                              std::chrono::duration<Rep, Period> timeout) {

@@ -27,24 +27,30 @@ namespace nlock::NAMED_LOCK_ABI {
 
 /// A lock could not be acquired or given up for a reason other than "held by somebody else".
 /// what() names the operation, the path and the cause: "cannot open /srv/locks/x.lock: Permission denied".
+/// @since 1.0.0
 class lock_error : public std::system_error {
   public:
+    /// @{
+    /// For who throws it: `code` and, where the system's own text for it would not help, the cause in words.
     lock_error(std::error_code code, std::string_view operation, const std::filesystem::path& path)
         : lock_error{code, path, detail::failure_message(operation, path, code.message()), {}} {}
-
-    /// As above, with a cause in words where the system's own text would not help.
     lock_error(std::errc code, std::string_view operation, const std::filesystem::path& path, std::string_view cause)
         : lock_error{std::make_error_code(code), path, detail::failure_message(operation, path, cause), {}} {}
+    /// @}
 
+    /// What it is about: the lock file, a directory, or the key in etcd.
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return details_->path; }
+    /// The message, in UTF-8.
     [[nodiscard]] const char* what() const noexcept override { return details_->message.c_str(); }
 
   protected:
+    /// @cond for the classes below
     lock_error(std::error_code code, const std::filesystem::path& path, std::string message,
                std::vector<lock_holder> holders)
         : std::system_error{code}, details_{new details{path, std::move(message), std::move(holders)}} {}
 
     [[nodiscard]] const std::vector<lock_holder>& seen_holders() const noexcept { return details_->holders; }
+    /// @endcond
 
   private:
     struct details {  // shared, so that copying an exception cannot throw
@@ -56,8 +62,10 @@ class lock_error : public std::system_error {
 };
 
 /// Somebody else held the lock until the time-out. code() == std::errc::timed_out.
+/// @since 1.0.0
 class lock_timeout : public lock_error {
   public:
+    /// For who throws it.
     lock_timeout(std::string_view name, const std::filesystem::path& path, std::chrono::nanoseconds timeout,
                  std::vector<lock_holder> holders, detail::held_by known = detail::held_by::unknown,
                  std::size_t others_wait = 0)
@@ -66,6 +74,7 @@ class lock_timeout : public lock_error {
           timeout_{timeout},
           others_wait_{others_wait} {}
 
+    /// How long it was waited for; negative: for ever.
     [[nodiscard]] std::chrono::nanoseconds(timeout)() const noexcept { return timeout_; }
 
     /// Who held it when the time ran out; empty when the system could not tell.
@@ -80,8 +89,10 @@ class lock_timeout : public lock_error {
 };
 
 /// A stop request ended the acquisition. code() == std::errc::operation_canceled.
+/// @since 1.0.0
 class lock_cancelled : public lock_error {
   public:
+    /// For who throws it.
     lock_cancelled(std::string_view name, const std::filesystem::path& path)
         : lock_error{std::make_error_code(std::errc::operation_canceled),
                      path,

@@ -19,6 +19,7 @@
 namespace nlock::NAMED_LOCK_ABI {
 
 /// "pid 4242 (report) on web-3"; of a client that does not say who it is "a client without a name".
+/// @since 1.0.0
 inline std::string to_string(const etcd_holder& holder) {
     if (holder.pid == 0) return "a client without a name";
     std::string words = "pid " + std::to_string(holder.pid);
@@ -29,8 +30,10 @@ inline std::string to_string(const etcd_holder& holder) {
 
 /// A lock was lost before it was given up: nobody but the holder has been kept from knowing. path() is the key of its
 /// queue entry. code() == std::errc::no_lock_available.
+/// @since 1.0.0
 class lock_lost : public lock_error {
   public:
+    /// For who throws it.
     lock_lost(std::string_view key, std::string_view cause)
         : lock_error{std::errc::no_lock_available, "go on with the lock", key, cause} {}
 };

@@ -77,14 +77,20 @@ namespace nlock::NAMED_LOCK_ABI {
 /// Errors: std::invalid_argument without an endpoint, for one that is no http:// or https:// URL of a server, a ttl
 /// below 5 s, a request_timeout that is not positive, a user without a name but with a password, a certificate without
 /// a key.
+///
+/// Thread safety: every member function but the assignment may be called by any thread at any time.
+/// @since 1.0.0
 class etcd_cluster {
   public:
+    /// `endpoints` are the URLs of its members, any of which may be down.
     explicit etcd_cluster(std::vector<std::string> endpoints, etcd_options options = {});
 
-    /// For tests: on a network of their own.
+    /// @cond tests: on a network of their own.
     etcd_cluster(std::vector<std::string> endpoints, etcd_options options,
                  std::shared_ptr<detail::etcd::transport> network);
+    /// @endcond
 
+    /// As given to the constructor.
     [[nodiscard]] const etcd_options& options() const noexcept { return *options_; }
 
   private:
@@ -99,10 +105,13 @@ class etcd_cluster {
 ///
 /// Thread safety: is_held(), remaining(), token(), key() and check() may be called by any thread at any time; the others, as
 /// those of any single object, not beside another call.
+/// @since 1.0.0
 class [[nodiscard]] etcd_guard {
   public:
     /// An empty guard.
     etcd_guard() = default;
+    /// @{
+    /// The other guard is empty afterwards; what this one held is given up before.
     etcd_guard(etcd_guard&& other) noexcept = default;
     etcd_guard& operator=(etcd_guard&& other) noexcept {
         if (this != &other) {
@@ -112,6 +121,7 @@ class [[nodiscard]] etcd_guard {
         }
         return *this;
     }
+    /// @}
     etcd_guard(const etcd_guard&) = delete;
     etcd_guard& operator=(const etcd_guard&) = delete;
     ~etcd_guard() { release(); }
@@ -165,19 +175,23 @@ class [[nodiscard]] etcd_guard {
 /// Errors: acquiring throws lock_timeout, lock_cancelled, or lock_error for what waiting does not better: refused
 /// users, missing permissions, TLS. A cluster out of reach is waited for, which on_wait is told; the message of the
 /// lock_timeout then says why. A single attempt (a time-out of zero) that reaches nobody is a lock_error.
+/// @since 1.0.0
 class etcd_lock {
   public:
     /// Names have the rules of named_lock: throws invalid_lock_name.
     etcd_lock(std::string_view name, etcd_cluster cluster, std::chrono::nanoseconds timeout = detail::endless)
         : names_{name, cluster.options().prefix}, cluster_{std::move(cluster)}, timeout_{detail::to_timeout(timeout)} {}
 
+    /// @{
     /// A copy is the same object as far as lock() and unlock() go. The last one gives up what lock() still holds.
     etcd_lock(const etcd_lock&) = default;  // and no move: a handle is never empty
     etcd_lock& operator=(const etcd_lock&) = default;
+    /// @}
     ~etcd_lock() = default;
 
     // ---- guards ----
 
+    /// @{
     /// Waits at most `timeout` (any duration; negative: for ever; zero: one attempt; NaN: std::invalid_argument) for
     /// the lock and returns its guard, or throws lock_timeout. Without an argument: the time-out of the constructor.
     [[nodiscard]] etcd_guard acquire() { return wait_for(timeout_); }
@@ -185,15 +199,19 @@ class etcd_lock {
     [[nodiscard]] etcd_guard acquire(std::chrono::duration<Rep, Period> timeout) {
         return wait_for(detail::to_timeout(timeout));
     }
+    /// @}
 
+    /// @{
     /// As acquire(), but a time-out is no error: the guard is empty. Without an argument: one attempt.
     [[nodiscard]] etcd_guard try_acquire() { return try_for(one_attempt); }
     template <class Rep, class Period>
     [[nodiscard]] etcd_guard try_acquire(std::chrono::duration<Rep, Period> timeout) {
         return try_for(detail::to_timeout(timeout));
     }
+    /// @}
 
 #if defined(__cpp_lib_jthread)
+    /// @{
     /// The same, cut short by a stop request: acquire throws lock_cancelled, try_acquire returns an empty guard.
     [[nodiscard]] etcd_guard acquire(std::stop_token stop) { return wait_for(timeout_, stop); }
     template <class Rep, class Period>
@@ -205,12 +223,14 @@ class etcd_lock {
     [[nodiscard]] etcd_guard try_acquire(std::stop_token stop, std::chrono::duration<Rep, Period> timeout) {
         return try_for(detail::to_timeout(timeout), stop);
     }
+    /// @}
 #endif
 
     // ---- the face of the standard library ----
 
+    /// @{
     /// As acquire(), with the guard kept in this object until unlock(). Whether that is still held, nobody can tell
-    /// from here: prefer guards.
+    /// from here: prefer guards. The others wait as try_acquire() does, and tell whether they got it.
     void lock() { keep(acquire()); }
     [[nodiscard]] bool try_lock() { return keep(try_acquire()); }
     template <class Rep, class Period>
@@ -222,21 +242,25 @@ class etcd_lock {
     [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> time) {
         return keep(try_for(detail::time_until(time)));
     }
+    /// @}
     /// Gives up what the earliest lock() of this object, or of a copy, holds or has lost. Throws lock_error,
     /// std::errc::operation_not_permitted, if there was none.
     void unlock();
 
     // ---- questions ----
 
+    /// As given to the constructor.
     [[nodiscard]] const std::string& name() const noexcept { return names_.name(); }
-    /// <prefix><name>: the entries of the queue are the keys below it.
+    /// `<prefix><name>`: the entries of the queue are the keys below it.
     [[nodiscard]] const std::string& key() const noexcept { return names_.key(); }
     /// The default time-out; negative: for ever.
     [[nodiscard]] std::chrono::nanoseconds(timeout)() const noexcept { return timeout_; }
+    /// @{
     /// Who holds it now, none or one, and who waits, first in line first. Throws lock_error if no member of the cluster
     /// answers.
     [[nodiscard]] std::vector<etcd_holder> holders() const;
     [[nodiscard]] std::vector<etcd_holder> waiters() const;
+    /// @}
 
   private:
     using acquisition = detail::etcd::acquisition;

@@ -16,12 +16,16 @@ namespace nlock::NAMED_LOCK_ABI {
 /// One hold of a lock, given up when the guard goes. It needs no named_lock object to outlive it, may be moved to
 /// another thread and may go there. The hold stays with the thread that acquired it, though: until the guard goes, that
 /// thread enters again, so that both are inside. Where guards move, use lock_options::reentrant = false.
-/// Like any single object a guard must not be used by two threads at once. A forked child's copy holds nothing and does
-/// nothing.
+/// A forked child's copy holds nothing and does nothing.
+///
+/// Thread safety: like any single object a guard must not be used by two threads at once.
+/// @since 1.0.0
 class [[nodiscard]] guard {
   public:
     /// An empty guard.
     guard() = default;
+    /// @{
+    /// The other guard is empty afterwards; what this one held is given up before.
     guard(guard&& other) noexcept
         : state_{std::move(other.state_)}, hold_{std::exchange(other.hold_, 0)}, name_{other.name_} {}
     guard& operator=(guard&& other) noexcept {
@@ -33,6 +37,7 @@ class [[nodiscard]] guard {
         }
         return *this;
     }
+    /// @}
     guard(const guard&) = delete;
     guard& operator=(const guard&) = delete;
     ~guard() { release(); }

@@ -19,6 +19,7 @@ namespace nlock::NAMED_LOCK_ABI {
 #endif
 
 /// A name broke a rule. what() says which one and shows the name.
+/// @since 1.0.0
 class invalid_lock_name : public std::invalid_argument {
   public:
     using std::invalid_argument::invalid_argument;

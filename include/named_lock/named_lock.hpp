@@ -68,7 +68,7 @@ class acquisition_in_progress;
 }
 class pending_acquire;
 
-/// A handle to the lock <locks_dir>/<name>.lock, with its own options. Copies and other objects of the same path are
+/// A handle to the lock `<locks_dir>/<name>.lock`, with its own options. Copies and other objects of the same path are
 /// the same lock: a thread that holds it enters again through any of them, at the price of a counter; other threads
 /// wait. Two paths of one file (hard links, bind mounts, upper and lower case where it makes no difference) are two
 /// locks that exclude each other: a thread that holds the one waits for itself with the other. Meets Lockable,
@@ -80,8 +80,10 @@ class pending_acquire;
 ///
 /// Errors: acquiring throws lock_timeout, lock_cancelled, or lock_error for what is not contention; all but the
 /// constructors, name(), path() and timeout() may throw std::bad_alloc. Nothing is held after a throw.
+/// @since 1.0.0
 class named_lock {
   public:
+    /// @{
     /// Throws invalid_lock_name unless `name` is 1 to 250 bytes of UTF-8 without control characters and without any of
     /// / \ < > : " | ? *, and is none of ".", ".." and Windows' device names. Nothing is created; the path is made
     /// absolute, with symlinks resolved, now.
@@ -98,6 +100,7 @@ class named_lock {
 
     named_lock(std::string_view name, std::filesystem::path locks_dir, std::chrono::nanoseconds timeout)
         : named_lock{name, lock_options{std::move(locks_dir), timeout}} {}
+    /// @}
 
     /// Exactly that file, whatever it is called: "/run/lock/app", "data/.lock"; for sharing a file with programs that chose
     /// its name. name() is its file name, to which the rules for names do not apply; options.locks_dir is not used. The same
@@ -115,12 +118,16 @@ class named_lock {
             why, [&]() -> std::optional<named_lock> { return named_lock{name, std::move(options)}; });
     }
 
-    named_lock(const named_lock&) noexcept = default;  // and no move: a handle is never empty
+    /// @{
+    /// Another handle to the same lock. There is no move: a handle is never empty.
+    named_lock(const named_lock&) noexcept = default;
     named_lock& operator=(const named_lock&) noexcept = default;
+    /// @}
     ~named_lock() = default;
 
     // ---- guards: the face of Python's filelock ----
 
+    /// @{
     /// Waits at most `timeout` (any duration; negative: for ever; zero: one attempt; NaN: std::invalid_argument) for
     /// the lock and returns its guard, or throws lock_timeout. Without an argument: the time-out of the options.
     [[nodiscard]] guard acquire() { return wait_for(exclusive, options_->timeout); }
@@ -128,14 +135,18 @@ class named_lock {
     [[nodiscard]] guard acquire(std::chrono::duration<Rep, Period> timeout) {
         return wait_for(exclusive, detail::to_timeout(timeout));
     }
+    /// @}
 
+    /// @{
     /// As acquire(), but a time-out is no error: the guard is empty. Without an argument: one attempt.
     [[nodiscard]] guard try_acquire() { return try_for(exclusive, one_attempt); }
     template <class Rep, class Period>
     [[nodiscard]] guard try_acquire(std::chrono::duration<Rep, Period> timeout) {
         return try_for(exclusive, detail::to_timeout(timeout));
     }
+    /// @}
 
+    /// @{
     /// Shared holds exclude only exclusive ones. A thread that holds the lock exclusively enters again and stays
     /// exclusive. One that holds it shared and asks for it exclusively gets lock_error at once, with
     /// std::errc::resource_deadlock_would_occur: the system cannot upgrade without letting others in between.
@@ -149,7 +160,9 @@ class named_lock {
     [[nodiscard]] guard try_acquire_shared(std::chrono::duration<Rep, Period> timeout) {
         return try_for(shared, detail::to_timeout(timeout));
     }
+    /// @}
 
+    /// @{
     /// The same, cut short by a cancellation, also by a signal handler: acquire throws lock_cancelled, try_acquire returns
     /// an empty guard. A request made before the call counts too.
     [[nodiscard]] guard acquire(const cancellation& stop) { return wait_for(exclusive, options_->timeout, stop); }
@@ -172,7 +185,9 @@ class named_lock {
     [[nodiscard]] guard try_acquire_shared(const cancellation& stop, std::chrono::duration<Rep, Period> timeout) {
         return try_for(shared, detail::to_timeout(timeout), stop);
     }
+    /// @}
 
+    /// @{
     /// As try_acquire(), but nothing is thrown: an empty guard and `why`. That is std::errc::timed_out if somebody else holds
     /// it; std::errc::not_enough_memory; the code of what would be thrown; std::errc::invalid_argument for NaN; or
     /// std::errc::operation_canceled where on_wait throws something that has no code. Success clears it.
@@ -186,8 +201,10 @@ class named_lock {
     [[nodiscard]] guard try_acquire_shared(std::chrono::duration<Rep, Period> timeout, std::error_code& why) noexcept {
         return try_for(shared, timeout, why);
     }
+    /// @}
 
 #if defined(__cpp_lib_jthread)
+    /// @{
     /// The same, cut short by a stop request: acquire throws lock_cancelled, try_acquire returns an empty guard. A
     /// request made before the call counts too.
     [[nodiscard]] guard acquire(std::stop_token stop) { return wait_for(exclusive, options_->timeout, stop); }
@@ -210,6 +227,7 @@ class named_lock {
     [[nodiscard]] guard try_acquire_shared(std::stop_token stop, std::chrono::duration<Rep, Period> timeout) {
         return try_for(shared, detail::to_timeout(timeout), stop);
     }
+    /// @}
 #endif
 
     /// Gives up the calling thread's latest hold, exclusive or shared, or with `force` all of them; the guards of those
@@ -224,6 +242,7 @@ class named_lock {
 
     // ---- for programs with an event loop: #include <named_lock/pending_acquire.hpp> ----
 
+    /// @{
     /// Begins to acquire it and does not wait. Without an argument: with the time-out of the options. The hold belongs to the
     /// guard, as with reentrant = false. Throws std::bad_alloc, or std::system_error if there is no descriptor for it; all
     /// else is thrown by pending_acquire::try_complete().
@@ -233,11 +252,13 @@ class named_lock {
     [[nodiscard]] pending_acquire begin_acquire_shared();
     template <class Rep, class Period>
     [[nodiscard]] pending_acquire begin_acquire_shared(std::chrono::duration<Rep, Period> timeout);
+    /// @}
 
     // ---- the face of the standard library ----
 
+    /// @{
     /// As acquire(), without a guard: unlock() must follow, through any object of this path. Until then it is held, even
-    /// if all these objects go.
+    /// if all these objects go. The others wait as try_acquire() does, and tell whether they got it.
     void lock() { lock_as(exclusive); }
     [[nodiscard]] bool try_lock() { return take(exclusive, one_attempt); }
     template <class Rep, class Period>
@@ -248,10 +269,13 @@ class named_lock {
     [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> time) {
         return take_until(exclusive, time);
     }
+    /// @}
     /// Gives up one exclusive hold of the calling thread. Throws lock_error, std::errc::operation_not_permitted, if it
     /// has none.
     void unlock() { give_up(exclusive); }
 
+    /// @{
+    /// The same for a shared hold: see acquire_shared().
     void lock_shared() { lock_as(shared); }
     [[nodiscard]] bool try_lock_shared() { return take(shared, one_attempt); }
     template <class Rep, class Period>
@@ -263,17 +287,21 @@ class named_lock {
         return take_until(shared, time);
     }
     void unlock_shared() { give_up(shared); }
+    /// @}
 
     // ---- questions ----
 
+    /// As given to the constructor; the file name with at().
     [[nodiscard]] const std::string& name() const noexcept { return *name_; }
     /// Of the lock file: absolute, fixed when the object was constructed.
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return state_->path(); }
     /// The default time-out; negative: for ever.
     [[nodiscard]] std::chrono::nanoseconds(timeout)() const noexcept { return options_->timeout; }
+    /// @{
     /// Whether, and how many times, the calling thread holds it, exclusively or shared.
     [[nodiscard]] bool is_locked() const { return lock_count() != 0; }
     [[nodiscard]] std::size_t lock_count() const { return state_->count(owner()); }
+    /// @}
     /// The processes that hold it now; empty when nobody does or when it cannot be told. A hint: see lock_holder.
     [[nodiscard]] std::vector<lock_holder> holders() const { return party().holders; }
     /// The processes that wait for it on this machine, first in line first; empty when nobody does or when it cannot be

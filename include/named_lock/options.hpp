@@ -31,13 +31,15 @@ inline constexpr std::chrono::nanoseconds endless{-1};
 #pragma push_macro("forever")  // which Qt defines
 #undef forever
 /// The time-out that never comes. Any negative duration means the same.
+/// @since 1.0.0
 inline constexpr std::chrono::nanoseconds forever = detail::endless;
 #pragma pop_macro("forever")
 
 /// A process that holds a lock. A hint for people, not for decisions: the process may have ended since, a pid of
 /// another pid namespace cannot be shown, and a forked child may share the hold.
+/// @since 1.0.0
 struct lock_holder {
-    std::int64_t pid;
+    std::int64_t pid;          ///< as this process sees it
     std::string process = {};  ///< short name as the system gives it ("report"), may be empty
 };
 
@@ -65,28 +67,33 @@ std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& o
 
 /// A process that waits for a lock, as far as the system tells: on Linux each that stands in line for it, by the thread whose
 /// turn is next. A hint, as lock_holder.
+/// @since 1.0.0
 struct lock_waiter {
-    std::int64_t pid;
-    std::string process;
+    std::int64_t pid;                 ///< as this process sees it
+    std::string process;              ///< short name, may be empty
     std::chrono::nanoseconds waited;  ///< since it asked for the lock
-    bool shared;
+    bool shared;                      ///< it asked for a shared hold
 };
 
 /// What on_wait is told. Valid during the call only.
+/// @since 1.0.0
 struct lock_wait {
-    const std::filesystem::path& path;
-    std::vector<lock_holder> holders;  ///< empty when the system cannot tell
+    const std::filesystem::path& path;  ///< of the lock file
+    std::vector<lock_holder> holders;   ///< empty when the system cannot tell
 };
 
 /// How the file is locked on POSIX; Windows always uses LockFileEx. The two exclude only their own kind on local file
 /// systems (man 2 flock), so all programs that share a lock file must use the same one.
+/// @since 1.0.0
 enum class lock_method {
     flock,  ///< flock(2): what Python's filelock, Jam.py and flock(1) use
     fcntl   ///< open-file-description locks, F_OFD_SETLK; excludes programs that use lockf(3) or F_SETLK
 };
 
+/// How a lock is acquired; each object has its own.
+/// @since 1.0.0
 struct lock_options {
-    /// The lock file is <locks_dir>/<name>.lock. Created, with its parents, when the first lock is acquired.
+    /// The lock file is `<locks_dir>/<name>.lock`. Created, with its parents, when the first lock is acquired.
     std::filesystem::path locks_dir = "locks";
     /// The time-out of acquire(), acquire_shared(), lock() and lock_shared(). Negative: for ever; 0: one attempt.
     std::chrono::nanoseconds timeout = detail::endless;
@@ -98,6 +105,7 @@ struct lock_options {
     /// appears with it, in one step where there are hard links. Unset: 0666 less the umask, or what the ACL says. A
     /// file that exists keeps its mode. Whoever may open the file may hold the lock.
     std::optional<std::filesystem::perms> permissions = {};
+    /// What all who share the file have to agree on.
     lock_method method = lock_method::flock;
     /// true: the thread that holds the lock may acquire it again. false: the hold belongs to its guard, not to a
     /// thread; a second acquisition waits even in the same thread, and any thread may give the hold up.

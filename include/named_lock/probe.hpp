@@ -31,6 +31,7 @@
 namespace nlock::NAMED_LOCK_ABI {
 
 /// What locks are worth in a directory, as far as one machine can tell.
+/// @since 1.0.0
 struct lock_support {
     /// As the system names it: "ext4", "nfs4", "tmpfs", "NTFS". Empty if it does not say.
     std::string file_system;
@@ -55,13 +56,14 @@ struct lock_support {
 /// Tries locks in `locks_dir`, which must exist, with a file of its own that it removes: ".named_lock-probe-..." is
 /// no lock's name, and lock files are not touched. `method` is the one that the locks will use.
 ///
-/// Throws lock_error, about `locks_dir`, if no file can be made there, and if the file system refuses to lock, or gives
-/// a file other numbers each time it is asked: acquiring would fail there too. A network file system whose lock service
-/// hangs can make it hang as well.
+/// Errors: lock_error, about `locks_dir`, if no file can be made there, and if the file system refuses to lock, or
+/// gives a file other numbers each time it is asked: acquiring would fail there too. A network file system whose lock
+/// service hangs can make it hang as well.
 ///
-/// Safe in a program with several threads, and whatever it does with SIGCHLD. On POSIX it forks twice; the child calls
+/// Thread safety: any thread, whatever the program does with SIGCHLD. On POSIX it forks twice; the child calls
 /// only functions that are async-signal-safe, holds back all signals, and leaves by _exit(). On Windows there is no
 /// child, only a second handle. A program that is killed meanwhile leaves the file behind.
+/// @since 1.0.0
 [[nodiscard]] inline lock_support probe(const std::filesystem::path& locks_dir,
                                         lock_method method = lock_method::flock) {
     using detail::lock_kind;
