@@ -35,7 +35,8 @@ cd "$(dirname "$0")/.."
 missing=
 if command -v dpkg-query >/dev/null; then
     for package in doxygen furo python3-breathe python3-myst-parser; do
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+            missing="$missing $package"
     done
 fi
 if [ -n "$missing" ] && [ "$install" = yes ]; then
@@ -51,8 +52,10 @@ if [ -n "$missing" ] && [ "$install" = yes ]; then
     # shellcheck disable=SC2086  # a list of words
     $as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $missing
 fi
-command -v doxygen >/dev/null && command -v sphinx-build >/dev/null ||
-    fail "it needs Doxygen, and Sphinx with furo, breathe and myst-parser"
+for tool in doxygen sphinx-build; do
+    command -v "$tool" >/dev/null ||
+        fail "it needs Doxygen, and Sphinx with furo, breathe and myst-parser: there is no $tool"
+done
 
 mkdir -p build
 rm -rf build/doxygen build/site build/doctrees docs/reference

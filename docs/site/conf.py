@@ -28,7 +28,7 @@ html_theme = "furo"
 html_title = f"{project} {version}"
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]
-html_js_files = [("scripts/gumshoe-patched.js", {"priority": 100})]  # see mend_theme
+html_js_files = [("scripts/gumshoe-patched.js", {"priority": 100})]
 html_copy_source = False
 
 # Where the repository is browsed, for links to what is no page; without it they are no links.
