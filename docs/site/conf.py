@@ -44,7 +44,8 @@ def write_reference():
         introduction = re.sub(r"(?m)^// ?", "", head[1]) if head else ""
         (pages / f"{header.stem}.md").write_text(
             f"# {header.name}\n\n`#include <named_lock/{header.name}>`\n\n{introduction}\n"
-            f"```{{doxygenfile}} {header.name}\n:sections: briefdescription detaileddescription innerclass public-func\n```\n")
+            f"```{{doxygenfile}} {header.name}\n"
+            ":sections: briefdescription detaileddescription innerclass public-func\n```\n")
 
 
 def is_described(member):
@@ -107,6 +108,11 @@ def tidy_page(app, doctree):
             before = name
 
 
+def link_to_pages(app, page, source):
+    """Of what is a page here only because it is included in one."""
+    source[0] = source[0].replace("](../README.md", "](index.md").replace("](../CHANGELOG.md", "](changelog.md")
+
+
 def link_to_repository(app, env, node, content):
     path = os.path.normpath(node["reftarget"].replace("../", ""))
     if node.get("reftype") == "any" and (root / path).exists():
@@ -127,6 +133,7 @@ def mend_theme(app, exception):
 def setup(app):
     tidy_xml()
     write_reference()
+    app.connect("source-read", link_to_pages)
     app.connect("doctree-read", tidy_page)
     app.connect("missing-reference", link_to_repository)
     app.connect("build-finished", mend_theme)

@@ -10,6 +10,7 @@ three locks called lock, lock_a and lock_b. An HTML comment right before the blo
     <!-- test: WORDS -->    WORDS is one or more of
       c++20                 compile it as C++20
       namespace             it stands outside of a function: it defines functions or templates
+      once WORD             it is built, and started several times at once: each ends with 0, one of them prints WORD
       given CODE            (the last one) CODE comes before it, outside of the function: what the reader must imagine
 
 A CMake block is (a part of) the CMakeLists.txt of a project with a program called `app`; a project() or an
@@ -64,6 +65,11 @@ class Block:
         self.document, self.line, self.language, self.code = document, line, language, code
         words, _, self.given = comment.partition("given ")
         self.words = words.split()
+        self.once = None
+        if "once" in self.words:
+            at = self.words.index("once")
+            self.once = self.words[at + 1]
+            del self.words[at:at + 2]
         unknown = set(self.words) - {"c++20", "namespace"}
         if unknown:
             sys.exit(f"{document}:{line}: unknown words in the comment: {' '.join(unknown)}")
@@ -144,6 +150,23 @@ def compile_command(options, source, standard):
             "-I", str(options.source / "include"), str(source)]
 
 
+def run_at_once(options, source, block):
+    """None, or what was wrong when several instances, as the first ones in a home directory, worked at once."""
+    program = source.with_suffix("")
+    failure = run([options.cxx, f"-std={block.standard}", "-I", str(options.source / "include"), "-pthread", str(source),
+                   "-o", str(program)], f"C++ of {block.document}:{block.line}")
+    if failure:
+        return failure
+    home = source.with_suffix(".home")
+    home.mkdir()
+    instances = [subprocess.Popen([str(program)], cwd=home, env={**os.environ, "HOME": str(home)},
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(8)]
+    said = [instance.communicate()[0] for instance in instances]
+    if any(instance.returncode != 0 for instance in instances) or sum(block.once in text for text in said) != 1:
+        return f"{block.document}:{block.line}: one of {len(instances)} should say {block.once}: {said}"
+    return None
+
+
 def configure_command(options, block, directory):
     project = directory / "project"
     project.mkdir(parents=True)
@@ -188,16 +211,21 @@ def main():
         for name, standard, text in translation_units(document, [b for b in blocks if b.language == "cpp"]):
             source = options.work / name
             source.write_text(text, encoding="utf-8")
-            jobs.append((compile_command(options, source, standard), f"C++ of {document}"))
+            jobs.append(lambda source=source, standard=standard, document=document: run(
+                compile_command(options, source, standard), f"C++ of {document}"))
         for block in blocks:
+            if block.once:
+                source = options.work / f"{document.stem}_{block.line}.cpp"
+                jobs.append(lambda source=source, block=block: run_at_once(options, source, block))
             if block.language == "cmake":
                 directory = options.work / f"{document.stem}_{block.line}"
-                jobs.append((configure_command(options, block, directory), f"CMake of {document}:{block.line}"))
+                jobs.append(lambda block=block, directory=directory: run(
+                    configure_command(options, block, directory), f"CMake of {document}:{block.line}"))
 
     if counts["cpp"] == 0:
         sys.exit("no ```cpp block found in " + ", ".join(map(str, documents)))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        failures = [failure for failure in pool.map(lambda job: run(*job), jobs) if failure]
+        failures = [failure for failure in pool.map(lambda job: job(), jobs) if failure]
     failures += [broken for document in documents for broken in broken_links(document)]
     print("\n".join(failures))
     print(f"{counts['cpp']} C++ and {counts['cmake']} CMake blocks of {len(documents)} documents, "
