@@ -15,11 +15,16 @@
 #include <thread>
 #include <utility>
 #include <vector>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include <named_lock/named_lock.hpp>
 
 #include "support/others.hpp"
 #include "support/platform.hpp"
+#include "support/safety_net.hpp"
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 #include "support/thrown.hpp"
@@ -366,6 +371,39 @@ TEST_CASE("acquire_all gives up what it has when a thread before it finds a repl
     CHECK(group.get().size() == 2);
 }
 
+#if defined(__linux__)
+TEST_CASE("acquire_all gives up what it has when a thread that does not wait gets a replaced file that comes before") {
+    temp_dir dir;
+    const auto files = locks_in_order(dir, 3);
+    event is_stuck;
+    event may_go_on;
+    const foreign_hold of_latest{files[2]};
+    task thread{[&] {  // is first in its process, and does not come to see the new file
+        int attempts = 0;
+        instead_of_flock = [&](int file, int operation) {
+            if (++attempts == 2) {
+                is_stuck.happen();
+                if (!may_go_on.wait()) return -1;
+            }
+            return static_cast<int>(::syscall(SYS_flock, file, operation));
+        };
+        return static_cast<bool>(named_lock{files[2]}.try_acquire(patience));
+    }};
+    REQUIRE(is_stuck.wait());
+    task group{[&] { return acquire_all({files[1], files[2]}); }};
+    CHECK(group.is_blocked());
+    CHECK(seen_by_others(files[1]) == seen::exclusive);
+    replace_file(files[2], files[0]);
+    auto held = named_lock{files[2]}.try_acquire();
+    REQUIRE(held);
+    CHECK(becomes_free(files[1]));
+    held.release();
+    may_go_on.happen();
+    CHECK(thread.get());
+    CHECK(group.get().size() == 2);
+}
+#endif
+
 TEST_CASE("acquire_all ends although the holders remove the files") {
     SKIP_ON_WINDOWS("nobody can remove an open lock file there");
     temp_dir dir;
@@ -549,10 +587,15 @@ TEST_CASE("acquire_all refuses to wait for itself: a lock listed twice must be r
     const named_lock ownerless{"b", options};
     const named_lock first{"a", options};
     const auto check = [&](const std::vector<named_lock>& locks) {
-        const auto e = thrown_by<nlock::lock_error>([&] { (void)acquire_all(locks, 1s); });
-        CHECK(e.code() == std::errc::resource_deadlock_would_occur);
-        CHECK(e.path() == ownerless.path());
+        const auto check_refused = [&] {
+            const auto e = thrown_by<nlock::lock_error>([&] { (void)acquire_all(locks, 10ms); });
+            CHECK(e.code() == std::errc::resource_deadlock_would_occur);
+            CHECK(e.path() == ownerless.path());
+        };
+        check_refused();
         CHECK(are_all(locks, seen::free));
+        const foreign_hold elsewhere{ownerless};  // for which it does not wait
+        check_refused();
     };
     check({first, ownerless, ownerless});
     check({ownerless, first, reentrant});

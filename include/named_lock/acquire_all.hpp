@@ -62,6 +62,7 @@ class group_acquisition {
     template <class TimeoutOf>
     std::vector<guard> acquire(TimeoutOf timeout_of, const stop_signal* stop = nullptr) {
         stop_ = stop;
+        if (kind_ == lock_kind::exclusive) refuse_twice();
         std::vector<guard> guards;
         do {
             guards.clear();
@@ -120,16 +121,26 @@ class group_acquisition {
         return in_order;
     }
 
-    /// The file for which `next` would wait is held by this group: by a lock of another name, or one that cannot be entered
-    /// again. What is held is no other file's number; but others may wait for it here whose path names another by now.
+    /// A lock that cannot be entered again would wait for this group itself, whoever has it now.
+    void refuse_twice() const {
+        for (const member& m : members_) {
+            if (m.lock.is_reentrant()) continue;
+            const auto is_same = [&m](const member& other) { return other.lock.state_ == m.lock.state_; };
+            if (std::count_if(members_.begin(), members_.end(), is_same) == 1) continue;
+            throw lock_error{std::errc::resource_deadlock_would_occur, "acquire", m.lock.path(),
+                             "it is in the group twice and not reentrant"};
+        }
+    }
+
+    /// The file for which `next` would wait is held by this group, by a lock of another name. What is held is no other
+    /// file's number; but others may wait for it here whose path names another by now.
     void refuse_self_deadlock(const member& next, const std::vector<guard>& guards) const {
         const auto& path = next.lock.path();
         for (std::size_t i = 0; i < guards.size(); ++i) {
             if (!guards[i] || !(members_[i].file == next.file) || !(identity_at(path) == next.file)) continue;
-            const auto& held = members_[i].lock.path();
             throw lock_error{std::errc::resource_deadlock_would_occur, "acquire", path,
-                             held == path ? "it is in the group twice and not reentrant"
-                                          : "it is the same file as " + text_of(held) + ", which is in the group, too"};
+                             "it is the same file as " + text_of(members_[i].lock.path()) +
+                                 ", which is in the group, too"};
         }
     }
 
@@ -157,8 +168,8 @@ auto one_timeout(std::chrono::duration<Rep, Period> timeout) {
 /// own default time-out, counted from the call.
 ///
 /// Errors: throws as acquire() does; and lock_error with
-/// std::errc::resource_deadlock_would_occur if it would wait for itself, because a lock that is not reentrant is named
-/// twice, or two names are one file.
+/// std::errc::resource_deadlock_would_occur if it would wait for itself: at once, because a lock that is not reentrant is
+/// named twice; or when it has the one, because two names are one file.
 ///
 /// Thread safety: any thread; a thread that already holds other locks can deadlock with others, as ever.
 /// @since 1.0.0
