@@ -22,7 +22,8 @@ myst_heading_anchors = 4
 breathe_projects = {project: str(xml)}
 breathe_default_project = project
 breathe_show_include = False
-primary_domain = highlight_language = "cpp"
+primary_domain = "cpp"
+highlight_language = "none"
 
 html_theme = "furo"
 html_title = f"{project} {version}"
@@ -125,7 +126,7 @@ def mend_theme(app, exception):
     style, script = (pathlib.Path(app.outdir, "_static", name) for name in ("styles/furo.css", "scripts/furo.js"))
     dark = re.search(r'@media not print \{\n(  body\[data-theme="dark"\].*?\} \})', style.read_text(), re.DOTALL)
     if dark and "prefers-color-scheme" not in style.read_text():
-        style.write_text(style.read_text() + "@media not print and (prefers-color-scheme: dark) {\n" +
+        style.write_text(style.read_text() + "@media screen and (prefers-color-scheme: dark) {\n" +
                          dark[1].replace('"dark"', '"auto"') + "\n")
     script.write_text(re.sub("(?m)^import .*$", "", script.read_text()))
 
