@@ -16,4 +16,10 @@ struct lock_party {
     bool may_hide_holders = false;  // there may be some that cannot be seen from here
 };
 
+struct lock_look {
+    lock_party party{};
+    bool is_held = false;
+    bool is_shared = false;
+};
+
 }  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -232,20 +232,56 @@ inline std::vector<lock_waiter> waiters_in(std::string_view table, const proc_fi
     return waiters;
 }
 
-inline lock_party party_at(const std::filesystem::path& path, lock_method method, bool names_waiters) {
-    constexpr std::chrono::milliseconds longest{5};
-    if (!is_own_proc()) return {{}, {}, true};
+/// A look at locks, of which the first read of /proc/locks is a part.
+class party_look {
+  public:
+    lock_look at(const std::filesystem::path& path, lock_method method, bool names_waiters) const {
+        if (!is_own_) return {{{}, {}, true}};
+        const look_time time{longest};
+        const auto file = proc_file::at(path, time);
+        if (!file) return {};
+        lock_look found{holder_search{*file, method, time}.run(table_)};
+        found.is_held = !found.party.holders.empty();
+        const bool is_told = table_ && file->has_name_of_its_own();
+        for_each_lock_line(table_ ? std::string_view{*table_} : "", file->name(), [&](const lock_line& lock) {
+            if (!is_hold(lock, method)) return;
+            found.is_held = found.is_held || is_told;
+            found.is_shared = lock.shared;
+        });
+        if (is_told && method == lock_method::flock) found.party.waiters = waiters_in(*table_, *file);
+        if (!names_waiters) return found;
+        for (lock_waiter& waiter : found.party.waiters) waiter.process = process_name(waiter.pid, time);
+        return found;
+    }
+
+    /// By whichever method.
+    [[nodiscard]] lock_look at(const std::filesystem::path& path) const {
+        lock_look found = at(path, lock_method::flock, true);
+        if (found.is_held) return found;
+        lock_look other = at(path, lock_method::fcntl, true);
+        other.party.waiters = std::move(found.party.waiters);
+        return other;
+    }
+
+  private:
+    static constexpr std::chrono::milliseconds longest{5};
+
+    bool is_own_ = is_own_proc();
     // By itself, because the first read in a while sleeps until the kernel has stopped all file locks: some 10 ms.
-    const auto table = read_proc("/proc/locks", look_time{longest});
-    const look_time time{longest};
-    const auto file = proc_file::at(path, time);
-    if (!file) return {};
-    lock_party party = holder_search{*file, method, time}.run(table);
-    const bool has_line = table && method == lock_method::flock && file->has_name_of_its_own();
-    if (has_line) party.waiters = waiters_in(*table, *file);
-    if (!names_waiters) return party;
-    for (lock_waiter& waiter : party.waiters) waiter.process = process_name(waiter.pid, time);
-    return party;
+    std::optional<std::string> table_ = is_own_ ? read_proc("/proc/locks", look_time{longest}) : std::nullopt;
+};
+
+inline lock_party party_at(const std::filesystem::path& path, lock_method method, bool names_waiters) {
+    return party_look{}.at(path, method, names_waiters).party;
+}
+
+/// Whether anybody waits for a file that this process has locked by flock(2), or has locked it by fcntl(2); for a file system
+/// on which the one does not exclude the other.
+inline bool is_used_otherwise(const std::filesystem::path& path) {
+    const file_handle file{open_file(path, O_RDONLY), {}};
+    struct flock range = lock_range(F_WRLCK, 0, 0);
+    return file && has_line(file, lock_method::flock) &&
+           (::fcntl(file.get(), F_OFD_GETLK, &range) != 0 || range.l_type != F_UNLCK);
 }
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail

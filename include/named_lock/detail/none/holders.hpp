@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/lock_party.hpp>
 #include <named_lock/options.hpp>
 
@@ -11,5 +12,19 @@ namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// This system does not tell.
 inline lock_party party_at(const std::filesystem::path&, lock_method, bool) { return {}; }
+
+/// So it is tried, for a moment, with a shared lock.
+class party_look {
+  public:
+    template <class Path>
+    [[nodiscard]] lock_look at(const Path& path) const {
+        const bool is_exclusive = !is_granted_at(path, lock_kind::shared);
+        const bool is_shared = !is_exclusive && !is_granted_at(path, lock_kind::exclusive);
+        return {{}, is_exclusive || is_shared, is_shared};
+    }
+};
+
+/// One method excludes the other, or nobody can tell.
+constexpr bool is_used_otherwise(const std::filesystem::path&) noexcept { return false; }
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -334,6 +334,12 @@ inline int attempt_lock(int fd, lock_kind kind, lock_method method) noexcept {
     return unlock_descriptor(fd, method) || errno != EACCES ? EWOULDBLOCK : EACCES;
 }
 
+/// For those who only want to know whether somebody has locked it: not where the system tells.
+inline bool is_granted_at(const std::filesystem::path& path, lock_kind kind) {
+    const descriptor file = open_file(path, O_RDONLY);
+    return !file || attempt_lock(file.get(), kind, lock_method::flock) != EWOULDBLOCK;
+}
+
 inline bool is_read_only(int fd) noexcept {
     struct statvfs status {};
     return ::fstatvfs(fd, &status) == 0 && (status.f_flag & ST_RDONLY) != 0;

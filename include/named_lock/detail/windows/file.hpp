@@ -220,6 +220,19 @@ inline bool unlock_file(file_handle& file, lock_method) noexcept {
     return true;  // and where it failed, nothing else would help
 }
 
+/// For those who only want to know whether somebody has locked it.
+inline bool is_granted_at(const std::filesystem::path& path, lock_kind kind) {
+    const opening opened = open_file(path, windows::read, windows::open_existing);
+    if (!opened.file) return !opened.is_out_of_reach();
+    const windows::dword how = kind == lock_kind::shared ? windows::lock_shared : windows::lock_exclusive;
+    windows::overlapped start_of_file;
+    if (windows::LockFileEx(opened.file.get(), how | windows::fail_immediately, 0, 1, 0, start_of_file.get()) == 0) {
+        return windows::GetLastError() != windows::lock_violation;
+    }
+    windows::UnlockFileEx(opened.file.get(), 0, 1, 0, start_of_file.get());
+    return true;
+}
+
 inline void mark_waiting_writer(file_handle& file) noexcept {
     if (file.is_within_reach()) file.mark_waiting_writer();
 }
