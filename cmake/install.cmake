@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The named_lock authors
 #
 # What is installed, and where. CMake's component named_lock_development is all that a project needs to use the
-# library.
+# library, named_lock_tool the program named-lock; each is a package of its own, see packages.cmake.
 
 include(CMakePackageConfigHelpers)
 
@@ -21,6 +21,9 @@ install_targets(named_lock_development named_lock named_lock)
 install(DIRECTORY include/named_lock DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT named_lock_development)
 if(TARGET named_lock_etcd)
     install_targets(named_lock_development named_lock-etcd named_lock_etcd)
+endif()
+if(TARGET named_lock_tool)
+    install_targets(named_lock_tool named_lock-tool named_lock_tool)
 endif()
 
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/named_lock-config-version.cmake"

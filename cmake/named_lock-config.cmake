@@ -12,6 +12,7 @@ set(named_lock_etcd_dependencies "CURL 7.68" "nlohmann_json 3.7 CONFIG")
 
 foreach(named_lock_component IN LISTS named_lock_FIND_COMPONENTS)
     set(named_lock_missing "")
+    set(named_lock_${named_lock_component}_FOUND FALSE)
     set(named_lock_targets "${CMAKE_CURRENT_LIST_DIR}/named_lock-${named_lock_component}-targets.cmake")
     if(EXISTS "${named_lock_targets}")
         foreach(named_lock_dependency IN LISTS named_lock_${named_lock_component}_dependencies)

@@ -198,7 +198,7 @@ configure() {  # LEG TOOLCHAIN STANDARD ARGUMENTS...
 configure_leg() {
     case $1 in
         windows) configure_windows windows 17 ;;
-        windows20) configure_windows windows20 20 ;;
+        windows20) configure_windows windows20 20 -DNAMED_LOCK_PACKAGE_TESTS=ON ;;
         windows32) configure windows32 mingw 17 -DNAMED_LOCK_MINGW=i686-w64-mingw32 -DNAMED_LOCK_BUILD_EXAMPLES=OFF ;;
         windows-clang) configure_zig windows-clang x86_64-windows-gnu 20 -DNAMED_LOCK_BUILD_EXAMPLES=OFF ;;
         aarch64) configure aarch64 aarch64 17 -DNAMED_LOCK_TEST_TIMEOUT=300 ;;
@@ -208,9 +208,11 @@ configure_leg() {
     esac
 }
 
-configure_windows() {  # LEG STANDARD
+configure_windows() {  # LEG STANDARD ARGUMENTS...
     install_sqlite
-    set -- "$1" mingw "$2"
+    leg=$1 standard=$2
+    shift 2
+    set -- "$leg" mingw "$standard" "$@"
     [ ! -e "$sqlite/libsqlite3.a" ] ||
         set -- "$@" -DSQLite3_INCLUDE_DIR="$sqlite" -DSQLite3_LIBRARY="$sqlite/libsqlite3.a"
     configure "$@"

