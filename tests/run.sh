@@ -96,7 +96,7 @@ if [ "$install" = yes ]; then
             install_missing "g++-$(g++ -dumpversion | cut -d. -f1)-multilib"
         fi
         if [ "$preset" = debug ]; then  # for tests/packages
-            install_missing lintian meson pkgconf fakeroot clang-19 clang-tools-19
+            install_missing lintian meson pkgconf fakeroot makepkg libarchive-tools clang-19 clang-tools-19
             [ "$(uname -m)" != x86_64 ] || install_current_cmake
         fi
         if [ "$compiler" = clang ]; then  # its sanitizers are a package named after the version it depends on
