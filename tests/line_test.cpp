@@ -1159,7 +1159,7 @@ TEST_CASE("a reader that tries again and again lets a writer in that waits, wher
 
 TEST_CASE("a single attempt of a reader goes past a writer of its process only before its turn, or without courtesy") {
     using namespace nlock::detail;
-    nlock::detail::lock_state state{"x", "/x.lock"};
+    nlock::detail::lock_state state{"/x.lock"};
     const nlock::lock_options options;
     const auto asked = [&](lock_kind kind, std::chrono::nanoseconds timeout) {
         return request{kind, given_up_by::guard, timeout, options, no_thread, nullptr, false};
@@ -1168,14 +1168,14 @@ TEST_CASE("a single attempt of a reader goes past a writer of its process only b
     const request writes = asked(lock_kind::exclusive, 0ns);
     const request waits = asked(lock_kind::exclusive, nlock::forever);
     CHECK(state.may_overtake(reads, true));
-    waiter front{waits, std::chrono::steady_clock::now() - 1h};
+    waiter front{waits, std::chrono::steady_clock::now() - 1h, nullptr};
     state.enqueue(front);
     CHECK_FALSE(state.may_overtake(reads, true));
     CHECK(state.may_overtake(reads, false));
     CHECK(state.may_overtake(writes, false));
     CHECK_FALSE(state.may_overtake(waits, false));
     state.leave_queue(front);
-    waiter just_now{waits, std::chrono::steady_clock::now() + 1h};
+    waiter just_now{waits, std::chrono::steady_clock::now() + 1h, nullptr};
     state.enqueue(just_now);
     CHECK(state.may_overtake(reads, true));
     CHECK(state.may_overtake(waits, false));
