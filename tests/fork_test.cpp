@@ -6,6 +6,7 @@
 #include "support/catch.hpp"
 
 #include <fcntl.h>  // F_OFD_SETLK
+#include <pthread.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +21,9 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <list>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -174,6 +177,18 @@ TEST_CASE("a forked child has no descriptor of its parent's locks") {
     REQUIRE(lock_descriptors(files_of(parent.pid())).size() > 3);
     parent.tell("fork");
     CHECK(lock_descriptors(split(parent.ask("files"))).empty());
+}
+
+TEST_CASE("a forked child has no descriptor of locks of which its parent has more than fit into the first table") {
+    using nlock::detail::descriptor_table;
+    static_assert(sizeof(descriptor_table) < 1024, "in each program");
+    temp_dir dir;
+    std::vector<nlock::guard> guards;
+    for (std::size_t i = 0; i < sizeof(descriptor_table); ++i) {  // more than it has entries
+        guards.push_back(named_lock{std::to_string(i), dir.path()}.acquire());
+    }
+    CHECK(lock_descriptors(files_of(::getpid())).size() >= guards.size());
+    CHECK(in_child([] { return std::to_string(lock_descriptors(files_of(::getpid())).size()); }) == "0");
 }
 #endif
 
@@ -492,6 +507,54 @@ TEST_CASE("children that are forked while other threads acquire, wait and releas
     CHECK(wrong == "");
     CHECK(seen_by_others(lock) == seen::free);
 }
+
+#if defined(__linux__)
+/// What the test does in fork(), when the library's handler has run: those that were registered first run last.
+const std::function<void()>* in_first_handler = nullptr;
+
+[[gnu::constructor(101)]] void register_first() {  // before the library does, which is before main()
+    ::pthread_atfork([] { if (in_first_handler != nullptr) (*in_first_handler)(); }, nullptr, nullptr);
+}
+
+/// Forks a child that ends at once.
+void fork_with(const std::function<void()>& handler) {
+    in_first_handler = &handler;
+    const pid_t pid = in_another_thread([] {
+        const pid_t forked = ::fork();
+        if (forked == 0) ::_exit(0);
+        return forked;
+    });
+    in_first_handler = nullptr;
+    REQUIRE(::waitpid(pid, nullptr, 0) == pid);
+}
+
+TEST_CASE("a fork handler that was registered before the library's may lock what is held around an acquisition") {
+    temp_dir dir;
+    named_lock lock{"x", dir.path()};
+    std::mutex outer;
+    event is_locked;
+    event forks;
+    task other{[&] {
+        const std::scoped_lock held{outer};
+        is_locked.happen();
+        return forks.wait() && lock.acquire();
+    }};
+    REQUIRE(is_locked.wait());
+    fork_with([&] {
+        forks.happen();
+        const std::scoped_lock held{outer};
+    });
+    CHECK(other.get());
+}
+
+TEST_CASE("a fork handler that was registered before the library's may use locks") {
+    temp_dir dir;
+    named_lock lock{"x", dir.path()};
+    bool has_acquired = false;
+    fork_with([&] { has_acquired = static_cast<bool>(lock.acquire()); });
+    CHECK(has_acquired);
+}
+#endif
 
 TEST_CASE("all threads of a process may fork at once, beside each other's acquisitions") {
     if (fork_beside_busy_threads_may_hang) SKIP_TEST("this sanitizer's allocator may hang in such a child");
