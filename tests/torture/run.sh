@@ -12,8 +12,8 @@ of N minutes (5 unless said otherwise, at least 1), and prints one table: what w
 Exits non-zero on a violation, a leak, or a part that did not run. Linux with glibc only. As root it tries more: two
 users, small file systems; what it leaves out it names.
 
-  --only PART   race, faults, limits, attacks, storm, hostile-safe, hostile-unsafe, forks, gate, destroy or soak; again
-                for more
+  --only PART   race, faults, limits, attacks, storm, hostile-safe, hostile-unsafe, forks, gate, destroy, signals or
+                soak; again for more
   --seed N      what the random parts start from; printed with each run
   --build DIR   build/torture unless said otherwise
 TEXT

@@ -25,6 +25,7 @@ def programs(seconds, seed):
         ("race", ["race"]),
         ("gate", ["gate"]),
         ("destroy", ["destroy"]),
+        ("signals", ["signals", "400" if whole else "40"]),
         ("faults", ["faults", "--systematic", "0/1" if whole else "0/6", "--random", share(0.05, 3), "--seed", seed]),
         ("limits", ["limits"]),
         ("attacks", ["attacks", "--seconds", share(0.02, 2)]),
