@@ -244,6 +244,28 @@ void costs_of_other_waits(milliseconds wait, settings& s) {
 #endif
 }
 
+/// From `stop`, which ends the wait of `acquire`, to what that throws.
+template <class Acquire, class Stop>
+void ends_of_waits(const std::string& question, const std::string& what, int rounds, Acquire acquire, Stop stop) {
+    std::vector<double> late;
+    for (int round = 0; round < rounds; ++round) {
+        std::atomic<std::int64_t> thrown{0};
+        std::jthread waiter{[&](const std::stop_token& token) {
+            try {
+                (void)acquire(token);
+            } catch (const nlock::lock_cancelled&) {
+                thrown = bench::now_ns();
+            }
+        }};
+        std::this_thread::sleep_for(20ms);
+        const auto requested = bench::now_ns();
+        stop(waiter);
+        waiter.join();
+        late.push_back(static_cast<double>(thrown - requested) / 1e3);
+    }
+    bench::report(question, what, "us", late);
+}
+
 void lateness(int rounds, settings& s) {
     const auto holder = start_holder("killed", s, 0ms);
     holder->line();
@@ -260,23 +282,23 @@ void lateness(int rounds, settings& s) {
     bench::report("time-out of 100 ms: how late", "named_lock", "us", late);
     bench::report("time-out of 100 ms: how late", "poll(2) of nothing", "us", bare);
 
-    std::vector<double> cancelled;
-    for (int round = 0; round < rounds; ++round) {
-        std::atomic<std::int64_t> thrown{0};
-        std::jthread waiter{[&](std::stop_token stop) {
-            try {
-                (void)s.lock.acquire(stop);
-            } catch (const nlock::lock_cancelled&) {
-                thrown = bench::now_ns();
-            }
-        }};
-        std::this_thread::sleep_for(20ms);
-        const auto requested = bench::now_ns();
-        waiter.request_stop();
-        waiter.join();
-        cancelled.push_back(static_cast<double>(thrown - requested) / 1e3);
-    }
-    bench::report("stop request to lock_cancelled", "named_lock", "us", cancelled);
+    const auto by_token = [&](const std::stop_token& stop) { return s.lock.acquire(stop); };
+    ends_of_waits("stop request to lock_cancelled", "named_lock", rounds, by_token, [](std::jthread& w) {
+        w.request_stop();
+    });
+    const auto by_cancellation = [&](const char* where) {
+        nlock::cancellation cancelled;
+        ends_of_waits("cancel() to lock_cancelled", where, rounds,
+                      [&](const std::stop_token&) {
+                          cancelled.reset();
+                          return s.lock.acquire(cancelled);
+                      },
+                      [&](std::jthread&) { cancelled.cancel(); });
+    };
+    by_cancellation("named_lock");
+    std::jthread front{[&](const std::stop_token& stop) { (void)s.lock.try_acquire(stop, 60s); }};
+    std::this_thread::sleep_for(20ms);
+    by_cancellation("named_lock, behind another thread");
 }
 
 }  // namespace

@@ -162,6 +162,8 @@ def wait_targets(r, t):
     t.at_most(late + ", p99, us", r.get(late, "named_lock", "us", "p99"), 2000)
     t.at_least(late + ", earliest, us", r.get(late, "named_lock", "us", "min"), 0)
     t.at_most(stop + ", us", r.get(stop, "named_lock", "us"), 200)
+    for what in ("named_lock", "named_lock, behind another thread"):
+        t.at_most(f"cancel() to lock_cancelled, {what}, us", r.get("cancel() to lock_cancelled", what, "us"), 200)
 
 
 CROWDS = [(n, hold, ms) for hold, ms in (("100 us", 0.1), ("1 ms", 1)) for n in (2, 8, 64, 256)]

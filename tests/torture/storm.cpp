@@ -281,16 +281,19 @@ class actor {
 
     void cancel(int name) {
         auto l = make(name);
-        std::stop_source source;
-        const auto delay = below(20'000'000);
-        std::jthread canceller{[&source, delay] {
-            sleep_ns(static_cast<std::int64_t>(delay));
-            source.request_stop();
-        }};
         record* r = ask(name, kind::exclusive, -1);
         if (r == nullptr) return;
+        std::stop_source source;
+        cancellation_.reset();
+        const bool by_token = one_in(2);
+        const auto delay = below(20'000'000);
+        std::jthread canceller{[&, delay] {
+            sleep_ns(static_cast<std::int64_t>(delay));
+            by_token ? static_cast<void>(source.request_stop()) : cancellation_.cancel();
+        }};
         try {
-            const auto guard = l.acquire(source.get_token(), nlock::forever);
+            const auto guard = by_token ? l.acquire(source.get_token(), nlock::forever)
+                                        : l.acquire(cancellation_, nlock::forever);
             inside(*r);
             outside(*r);
         } catch (const nlock::lock_cancelled&) {
@@ -362,6 +365,7 @@ class actor {
     const int incarnation_;
     std::mt19937_64 random_;
     nlock::lock_options options_;
+    nlock::cancellation cancellation_;  // whose descriptor the closer closes, too
     std::vector<std::unique_ptr<witness>> witnesses_;
     bool has_witness_[most_names] = {};
 };
