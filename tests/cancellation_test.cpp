@@ -2,7 +2,7 @@
 // Copyright (c) 2026 The named_lock authors
 //
 // What a cancellation has to itself: reset(), signal handlers, its descriptor and what becomes of that. What it has in
-// common with a stop_token is in cancel_test.cpp; a handler that interrupts every call in torture/faults.cpp.
+// common with a stop_token is in cancel_test.cpp; a handler that interrupts every call, in torture/signals.cpp.
 #include "support/catch.hpp"
 
 #if defined(_WIN32)

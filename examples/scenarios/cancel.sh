@@ -4,21 +4,23 @@
 #
 #     sh cancel.sh PROGRAM
 #
-# A signal ends the wait. (SIGTERM stands for Ctrl-C: the shell lets its background processes ignore SIGINT.)
+# A signal ends the wait, and the program ends with the status that shells expect.
 set -u
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
 mkfifo said
-"$1" >said &
-pid=$!
-exec 3<said
-read -r line <&3
-case $line in waiting*) ;; *) fail "it said: $line" ;; esac
-kill -TERM "$pid"
-read -r line <&3
-[ "$line" = "got a signal" ] || fail "it said: $line"
-read -r line <&3
-case $line in *"cancelled by a stop request") ;; *) fail "it said: $line" ;; esac
-read -r line <&3
-echo "$line"
-wait "$pid" || fail "it ended with status $?"
+for signal in 2 15; do  # Ctrl-C, and kill
+    "$1" >said &
+    pid=$!
+    exec 3<said
+    read -r line <&3
+    case $line in waiting*) ;; *) fail "it said: $line" ;; esac
+    kill -"$signal" "$pid"
+    read -r line <&3
+    case $line in *"cancelled by a stop request") ;; *) fail "it said: $line" ;; esac
+    read -r line <&3
+    [ "$line" = "here it cleans up" ] || fail "it said: $line"
+    wait "$pid"
+    status=$?
+    [ "$status" -eq $((128 + signal)) ] || fail "after signal $signal it ended with status $status"
+done

@@ -23,7 +23,7 @@ class group_acquisition;
 /// is one of its own, which ends no wait of the parent's; waits with it notice a request up to 5 ms late.
 class cancellation {
   public:
-    /// Throws std::system_error: on Linux and Windows it has a descriptor, or handle.
+    /// Throws std::system_error: it has a descriptor, or on Windows a handle.
     cancellation() = default;
     cancellation(const cancellation&) = delete;
     cancellation& operator=(const cancellation&) = delete;
