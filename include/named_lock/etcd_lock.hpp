@@ -202,7 +202,8 @@ class etcd_lock {
     /// @}
 
     /// @{
-    /// As acquire(), but a time-out is no error: the guard is empty. Without an argument: one attempt.
+    /// As acquire(), but a time-out is no error: the guard is empty. Without an argument: one attempt, which also fails
+    /// in the moment until the cluster has forgotten somebody who gave up waiting.
     [[nodiscard]] etcd_guard try_acquire() { return try_for(one_attempt); }
     template <class Rep, class Period>
     [[nodiscard]] etcd_guard try_acquire(std::chrono::duration<Rep, Period> timeout) {

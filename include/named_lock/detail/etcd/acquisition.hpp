@@ -178,7 +178,8 @@ class acquisition {
 
     /// What one member knows is enough if that is no older than our entry, and than what it shall tell about: those
     /// before us only go, and whether our lease goes is a matter of our clock. It saves the round among the members
-    /// that finds out the latest state of all. 0: unknown, so that only that will do.
+    /// that finds out the latest state of all. 0: unknown, so that only that will do. An event may come a moment before
+    /// its revision can be read.
     step look_at_one_member(revision at_least) {
         if (at_least == 0) return look();
         step ended{};
