@@ -218,15 +218,16 @@ TEST_CASE("lock_options have the documented defaults") {
     CHECK(options.courtesy == 2s);
     CHECK(options.keep_open);
     CHECK(options.create_directories);
+    CHECK_FALSE(options.remove_on_release);
     CHECK_FALSE(options.apply_umask);
 }
 
 TEST_CASE("lock_options can be listed in the documented order") {
     const lock_options options{
         "dir", 1s,   2ms, fs::perms::owner_read, nlock::lock_method::fcntl, false, [](const nlock::lock_wait&) {},
-        3s,    false, false, true};
+        3s,    false, false, true,  false};
     const auto& [locks_dir, timeout, poll_interval, permissions, method, reentrant, on_wait, courtesy, keep_open,
-                 create_directories, apply_umask] = options;
+                 create_directories, remove_on_release, apply_umask] = options;
     CHECK(locks_dir == "dir");
     CHECK(timeout == 1s);
     CHECK(poll_interval == 2ms);
@@ -237,7 +238,8 @@ TEST_CASE("lock_options can be listed in the documented order") {
     CHECK(courtesy == 3s);
     CHECK_FALSE(keep_open);
     CHECK_FALSE(create_directories);
-    CHECK(apply_umask);
+    CHECK(remove_on_release);
+    CHECK_FALSE(apply_umask);
 }
 
 TEST_CASE("lock_holder and lock_wait can be listed in the documented order") {

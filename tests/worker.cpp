@@ -116,6 +116,7 @@ const worker_commands commands{
      }},
     {"courtesy", [](arguments a) { return change_options([&] { options.courtesy = 1ms * a.number(); }), "ok"; }},
     {"keep_open", [](arguments a) { return change_options([&] { options.keep_open = a.number() != 0; }), "ok"; }},
+    {"remove", [](arguments a) { return change_options([&] { options.remove_on_release = a.number() != 0; }), "ok"; }},
     {"reentrant", [](arguments a) { return change_options([&] { options.reentrant = a.number() != 0; }), "ok"; }},
 
     {"holds", [](const arguments&) { return count_holds(); }},

@@ -19,7 +19,7 @@
 // - The path of the lock file is the lock. It excludes all who lock that file the same way: other processes, other
 //   threads of this one, Python's filelock, Jam.py, flock(1). The lock is advisory: it stops only those who ask.
 // - The system releases the lock of a process that ends, however it ends. There are no stale locks.
-// - The file's content is never read, written or truncated, and the file is never deleted.
+// - The file's content is never read, written or truncated, and the file is never deleted (but see remove_on_release).
 // - "Held by somebody else" is the only reason to wait. Everything else is reported at once, as lock_error.
 // - Time-outs run on the steady clock from the call; the last attempt is made when the time is over.
 // - A waiter sleeps; on a local Linux file system the release itself wakes it.

@@ -122,6 +122,11 @@ struct lock_options {
     bool keep_open = true;
     /// false: a missing directory is an error, std::errc::no_such_file_or_directory, and not made.
     bool create_directories = true;
+    /// true: the last exclusive hold removes the lock file before it lets go, as far as it may; on Windows after that, and only
+    /// if nobody else has it open. Not beside programs that lock the file without comparing it with its path afterwards, such
+    /// as flock(1) and Python's filelock before 3.20.4: two of them could then hold the lock at once. Each acquisition costs a
+    /// new file, and each release wakes all who wait, in whatever order. A hold is as the one that locked the file says, whatever enters again.
+    bool remove_on_release = false;
     /// true: a lock file that this lock creates gets `permissions` less the umask, or what the directory's default ACL makes
     /// of them, as open(2) does. POSIX only.
     bool apply_umask = false;

@@ -13,7 +13,8 @@
 //   compare N FILE NAME      N times: acquires NAME shared, looks at FILE               ok, violated
 //   exit                     returns from main(), with all its holds
 //
-//   dir PATH, poll MS, method flock|fcntl, reentrant 0|1, courtesy MS, keep_open 0|1    ok
+//   dir PATH, poll MS, method flock|fcntl, reentrant 0|1, courtesy MS, keep_open 0|1,
+//   remove 0|1                                                                       ok
 //                            options of the locks named from now on
 //   holds                    how many of its guards still hold                          ok N
 //   forget                   as release(true) of each lock that it has named            ok

@@ -132,6 +132,11 @@ class lock_file {
 
     // ---- giving up ----
 
+    /// While it is locked: whoever locks it after that finds that it is not at the path.
+    void remove_from(const std::filesystem::path& path) noexcept {
+        if (is_intact()) remove_locked_file(file_, path);
+    }
+
     /// Leaves the line and unlocks, and looks who is next if it had a turn to give up.
     line_view release() noexcept {
         const bool may_have_turn = stands_in_line() || locked_;

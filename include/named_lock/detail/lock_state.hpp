@@ -201,6 +201,7 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         file_ = std::move(file);
         kind_ = r.kind;
         stays_open_ = r.options.keep_open;
+        goes_ = r.options.remove_on_release && r.kind == lock_kind::exclusive;
         wake_who_may_not_wait_for(file_.identity());
         return t;
     }
@@ -392,12 +393,15 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         if (!holds_.empty()) return;
         const std::shared_ptr<lock_state> self = std::move(self_);
         lock_file given_up = std::move(file_);
-        const bool stays_open = stays_open_;
+        const bool goes = goes_;
+        const bool stays_open = stays_open_ && !goes;
         const bool has_line = given_up.has_line();
         lock.unlock();
+        if (goes) given_up.remove_from(path_);
         const line_view next = given_up.release();
         if (next.what != line_view::nobody) call(next, given_up, true);
         if (!has_line) given_up.close();  // so that whoever watches it hears
+        if (goes) remove_released_file(path_);
         const kept_watch ends_last = std::move(given_up.watch());
         relock(lock);
         // After the release: its next attempt must find the file free. One in the line of processes was called there, if
@@ -441,6 +445,7 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     lock_file file_{};           // locked while there are holds, else none
     lock_kind kind_ = lock_kind::shared;
     bool stays_open_ = false;   // file_, after the last hold
+    bool goes_ = false;         // from its path, with the last hold
     lock_file idle_file_{};     // neither locked nor in line
     bool keeps_file_ = false;   // idle_file_ counts among those of the process
     std::unique_ptr<line_memory> line_memory_{};  // once somebody has stood in line

@@ -375,6 +375,13 @@ inline file_identity identity_at(const std::filesystem::path& path) noexcept {
     return ::lstat(path.c_str(), &named) == 0 ? identity_of(named) : file_identity{};
 }
 
+inline void remove_locked_file(const file_handle& file, const std::filesystem::path& path) noexcept {
+    const int saved_errno = errno;
+    if (identity_at(path) == file.identity()) ::unlink(path.c_str());
+    errno = saved_errno;
+}
+inline void remove_released_file(const std::filesystem::path& /*path*/) noexcept {}
+
 /// Throws if the file system gives a file other numbers each time it is asked, as some FUSE programs do: then no file
 /// is ever the one at its path, which looks as if somebody replaced it all the time. But nobody does so between any two
 /// looks, nor leaves the path as it was while the file that is opened there is another.

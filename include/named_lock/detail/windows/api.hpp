@@ -100,6 +100,7 @@ NAMED_LOCK_WINDOWS_API void* __stdcall CreateEventExW(_SECURITY_ATTRIBUTES*, con
                                                       dword access);
 NAMED_LOCK_WINDOWS_API void* __stdcall CreateFileW(const wchar_t*, dword access, dword sharing, _SECURITY_ATTRIBUTES*,
                                                    dword creation, dword flags, void* template_file);
+NAMED_LOCK_WINDOWS_API int __stdcall DeleteFileW(const wchar_t*);
 NAMED_LOCK_WINDOWS_API dword __stdcall FormatMessageW(dword flags, const void* source, dword message, dword language,
                                                       wchar_t* buffer, dword size, std::va_list*);
 NAMED_LOCK_WINDOWS_API dword __stdcall GetFileAttributesW(const wchar_t*);

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -218,6 +219,15 @@ inline bool unlock_file(file_handle& file, lock_method) noexcept {
     windows::UnlockFileEx(file.get(), 0, 1, 0, start_of_file.get());
     announce_release(file);
     return true;  // and where it failed, nothing else would help
+}
+
+/// Nobody can delete a file that somebody has open: so it is released first, and then goes only if nobody uses it.
+inline void remove_locked_file(const file_handle& /*file*/, const std::filesystem::path& /*path*/) noexcept {}
+inline void remove_released_file(const std::filesystem::path& path) noexcept {
+    try {
+        windows::DeleteFileW(native_name{path}.get());
+    } catch (const std::bad_alloc&) {  // it stays
+    }
 }
 
 /// For those who only want to know whether somebody has locked it.

@@ -16,7 +16,6 @@
 namespace nlock::NAMED_LOCK_ABI::detail {
 namespace windows {
 extern "C" {
-__declspec(dllimport) int __stdcall DeleteFileW(const wchar_t*);
 __declspec(dllimport) dword __stdcall GetEnvironmentVariableW(const wchar_t*, wchar_t* buffer, dword size);
 }
 }  // namespace windows

@@ -25,7 +25,6 @@
 namespace nlock::NAMED_LOCK_ABI::detail {
 namespace windows {
 extern "C" {
-__declspec(dllimport) int __stdcall DeleteFileW(const wchar_t*);
 __declspec(dllimport) unsigned __stdcall GetDriveTypeW(const wchar_t*);
 __declspec(dllimport) int __stdcall GetVolumeInformationW(const wchar_t* root, wchar_t* name, dword name_size,
                                                           dword* serial, dword* component, dword* flags,
