@@ -5,6 +5,7 @@
 // names, while processes are killed, stopped and continued; and, if asked for, while somebody takes the lock files and
 // their directory away. Exclusion is judged by the witness and by the history, see witness.hpp and history.hpp.
 //
+// --removes: half of the locks have lock_options::remove_on_release. All promises hold.
 // --hostile safe: whoever changes a file holds its lock meanwhile (all locks, for the directory). All promises hold.
 // --hostile unsafe: it does not. Then the holder of a file that was taken away is alone with it and the next one gets
 // the new file: exclusion is not guaranteed, and its overlaps are counted, but are no violations. Guaranteed remain:
@@ -43,6 +44,7 @@ struct settings {
     int threads = 2;
     int names = 5;
     bool kills = true;
+    bool removes = false;  // half of the locks, their files
     enum { peace, safe, unsafe } hostile = peace;
     unsigned long seed = 1;
 
@@ -167,6 +169,7 @@ class actor {
         auto options = options_;
         options.reentrant = !one_in(4);
         options.keep_open = !one_in(4);
+        options.remove_on_release = wanted_.removes && one_in(2);
         if (one_in(2)) options.courtesy = one_in(2) ? 0ns : std::chrono::nanoseconds{10ms};
         if (name == wanted_.names - 1) options.method = nlock::lock_method::fcntl;
         if (one_in(8)) options.on_wait = [](const nlock::lock_wait& w) { (void)w.holders.size(); };
@@ -694,7 +697,7 @@ class director {
 
 }  // namespace
 
-/// storm [--seconds S] [--processes N] [--threads N] [--seed S] [--no-kills] [--hostile safe|unsafe]
+/// storm [--seconds S] [--processes N] [--threads N] [--seed S] [--no-kills] [--removes] [--hostile safe|unsafe]
 int main(int argc, char** argv) {
     settings wanted;
     for (int i = 1; i < argc; ++i) {
@@ -702,6 +705,10 @@ int main(int argc, char** argv) {
         const char* value = i + 1 < argc ? argv[i + 1] : "";
         if (option == "--no-kills") {
             wanted.kills = false;
+            continue;
+        }
+        if (option == "--removes") {
+            wanted.removes = true;
             continue;
         }
         if (option == "--seconds") {

@@ -30,7 +30,7 @@ def programs(seconds, seed):
         ("limits", ["limits"]),
         ("attacks", ["attacks", "--seconds", share(0.02, 2)]),
         ("storm", ["storm", "--seconds", share(0.30, 14), "--seed", seed]),
-        ("hostile-safe", ["storm", "--hostile", "safe", "--seconds", share(0.12, 6), "--seed", seed]),
+        ("hostile-safe", ["storm", "--removes", "--hostile", "safe", "--seconds", share(0.12, 6), "--seed", seed]),
         ("hostile-unsafe", ["storm", "--hostile", "unsafe", "--seconds", share(0.06, 4), "--seed", seed]),
         ("forks", ["forks", "--seconds", share(0.12, 6), "--seed", seed]),
         ("soak", ["soak", "--seconds", share(0.14, 5), "--acquisitions", "10e6"]),
