@@ -7,7 +7,7 @@ usage() {
     cat <<'TEXT'
 usage: sh tests/torture/coverage.sh [--build DIR] [--no-run]
 
-Builds the tests and the torture programs for coverage (with g++ and gcov), runs them, and prints how many lines and
+Builds the tests and the torture programs for coverage (with g++ and gcovr), runs them, and prints how many lines and
 branches of include/ they reached, and each line that none did, with the reason. Exits non-zero when a line has none.
 
   --build DIR   build/coverage unless said otherwise
@@ -28,6 +28,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 
+command -v gcovr >/dev/null || { echo 'coverage.sh: please install gcovr' >&2; exit 1; }
 if [ "$run" = yes ]; then
     mkdir -p "$build"
     find "$build" -name '*.gcda' -exec rm -f {} +
