@@ -8,23 +8,26 @@
 //
 //   hold BEGIN END TOKEN     from when it had the guard until when it last saw is_held()
 //   wait ASKED TOOK STALLED  a time-out: what was asked for, how long it took, and for how much of that this process
-//   was
-//                            stopped or did not get a processor, in nanoseconds
+//                            was stopped or did not get a processor, in nanoseconds
 //   error WORDS
 //
 // naive is the negative control: etcd's own lock service by HTTP, believed in for as long as keepalives do not fail, as
 // a program does that knows nothing of leases. The checker must catch it.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdint>
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <named_lock/etcd_lock.hpp>
@@ -69,38 +72,51 @@ void hold(std::ostream& log, std::uint64_t token, const Believes& believes) {
     log << "hold " << count(begin) << ' ' << count(last) << ' ' << token << std::endl;
 }
 
-/// Counts the time in which this process does not run.
-class stall_counter {
+/// Notes the times in which this process does not run.
+class stalls {
   public:
-    [[nodiscard]] std::int64_t count() const { return stalled_; }
+    /// How much of the time between the two. Waits until all of it has been looked at: after a stop, this thread may
+    /// run long before the one that notes it.
+    [[nodiscard]] std::int64_t between(time_point begin, time_point end) const {
+        std::unique_lock lock{mutex_};
+        looked_.wait(lock, [&] { return last_ >= end; });
+        std::chrono::nanoseconds sum{0};
+        for (const auto& [from, to] : noted_) sum += (std::max)((std::min)(to, end) - (std::max)(from, begin), 0ns);
+        return sum.count();
+    }
 
   private:
-    std::atomic<std::int64_t> stalled_{0};
-    std::thread counts_{[this] {
-        for (time_point last = boot_clock::now();;) {
-            std::this_thread::sleep_for(5ms);
-            const time_point now = boot_clock::now();
-            stalled_ += (std::max)(std::chrono::nanoseconds{now - last - 6ms}, 0ns).count();
-            last = now;
-        }
+    void look() {
+        std::this_thread::sleep_for(5ms);
+        const time_point now = boot_clock::now();
+        const std::scoped_lock lock{mutex_};
+        if (now - last_ > 6ms) noted_.emplace_back(last_ + 6ms, now);
+        last_ = now;
+        looked_.notify_all();
+    }
+
+    mutable std::mutex mutex_;
+    mutable std::condition_variable looked_;
+    std::vector<std::pair<time_point, time_point>> noted_;
+    time_point last_ = boot_clock::now();
+    std::thread looks_{[this] {
+        for (;;) look();
     }};
 };
 
 void run(nlock::etcd_cluster cluster, std::ostream& log) {
-    static const stall_counter& stalls = *new stall_counter;  // until the end of the process
+    static const stalls& stopped = *new stalls;  // until the end of the process
     nlock::etcd_lock lock{"chaos", std::move(cluster)};
     while (shall_end == 0) {
         const auto timeout = some_time(4) == 0ms ? some_time(300) + 1ms : 3000ms;
-        const auto stalled = stalls.count();
         const time_point asked = boot_clock::now();
         try {
             const auto guard = lock.acquire(timeout);
             hold(log, guard.token(), [&] { return guard.is_held(); });
         } catch (const nlock::lock_timeout&) {
-            const auto took = boot_clock::now() - asked;
-            std::this_thread::sleep_for(20ms);  // after a stop, until the counter has seen it, too
-            log << "wait " << std::chrono::nanoseconds{timeout}.count() << ' ' << took.count() << ' '
-                << stalls.count() - stalled << std::endl;
+            const time_point end = boot_clock::now();
+            log << "wait " << std::chrono::nanoseconds{timeout}.count() << ' ' << (end - asked).count() << ' '
+                << stopped.between(asked, end) << std::endl;
         } catch (const nlock::lock_error& e) {
             log << "error " << e.what() << std::endl;
         }
