@@ -39,7 +39,7 @@
 namespace nlock::NAMED_LOCK_ABI {
 
 /// Of this user: $XDG_RUNTIME_DIR/PROGRAM/locks, or ~/.cache/PROGRAM/locks where that is not set; on macOS
-/// ~/Library/Caches/PROGRAM/locks, on Windows %LOCALAPPDATA%\PROGRAM\locks. Nothing is created.
+/// ~/Library/Caches/PROGRAM/locks, on Windows PROGRAM/locks in %LOCALAPPDATA%. Nothing is created.
 ///
 /// Programs agree on it as far as they have the same environment. A job of cron has no $XDG_RUNTIME_DIR, which in turn goes
 /// when its user logs out: name a directory yourself if such programs share a lock.
@@ -50,7 +50,7 @@ namespace nlock::NAMED_LOCK_ABI {
 }
 
 /// Of all users of the machine: /run/lock/PROGRAM, or /var/lock/PROGRAM where there is no /run/lock; on macOS
-/// /Library/Caches/PROGRAM/locks, on Windows %ProgramData%\PROGRAM\locks. Nothing is created: whoever installs the program
+/// /Library/Caches/PROGRAM/locks, on Windows PROGRAM/locks in %ProgramData%. Nothing is created: whoever installs the program
 /// makes the directory, with the rights that its users need. Throws as user_locks_dir() does.
 [[nodiscard]] inline std::filesystem::path machine_locks_dir(std::string_view program) {
     return detail::machine_place(detail::native_of(detail::checked_lock_name(program)));

@@ -29,21 +29,11 @@
 #include <named_lock/detail/lock_file.hpp>
 #include <named_lock/detail/message.hpp>
 #include <named_lock/detail/request.hpp>
+#include <named_lock/detail/wake_listener.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/lock_name.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
-
-/// What is told that a waiter is woken which does not sleep.
-struct wake_listener {
-    using function = void(wake_listener&) noexcept;
-
-    explicit wake_listener(function& f) noexcept : tell{f} {}
-    wake_listener(const wake_listener&) = delete;
-    wake_listener& operator=(const wake_listener&) = delete;
-
-    function& tell;  // called with the state's mutex locked
-};
 
 /// Who waits for a lock_state. Its members are used with the state's mutex locked.
 struct waiter {

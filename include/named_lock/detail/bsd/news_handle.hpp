@@ -11,8 +11,8 @@
 #include <system_error>
 
 #include <named_lock/detail/bsd/release_watch.hpp>
-#include <named_lock/detail/lock_state.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
+#include <named_lock/detail/wake_listener.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
 

@@ -14,8 +14,8 @@
 #include <utility>
 
 #include <named_lock/detail/linux/release_watch.hpp>
-#include <named_lock/detail/lock_state.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
+#include <named_lock/detail/wake_listener.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
 

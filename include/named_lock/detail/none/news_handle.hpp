@@ -8,9 +8,9 @@
 #include <cerrno>
 #include <system_error>
 
-#include <named_lock/detail/lock_state.hpp>
 #include <named_lock/detail/none/release_watch.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
+#include <named_lock/detail/wake_listener.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
 

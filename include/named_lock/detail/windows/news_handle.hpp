@@ -5,7 +5,7 @@
 #include <atomic>
 #include <system_error>
 
-#include <named_lock/detail/lock_state.hpp>
+#include <named_lock/detail/wake_listener.hpp>
 #include <named_lock/detail/windows/api.hpp>
 #include <named_lock/detail/windows/release_watch.hpp>
 
