@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The named_lock authors
 #
-# What Debian's policy asks of a package beyond what is installed: documents in a directory named after it, with the licence
-# as "copyright", a changelog, and compressed manual pages. Run by cpack.
+# What Debian's policy asks of a package beyond what is installed: documents in a directory named after it, with the
+# licence as "copyright", a changelog, and compressed manual pages. Run by cpack.
 
 set(packages_named_lock_development libnamed-lock-dev)
 set(packages_named_lock_tool named-lock)

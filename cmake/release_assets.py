@@ -133,7 +133,8 @@ def main():
 
     module = Amalgam()
     module.add_lines(lines_of(SOURCE / "cmake/named_lock.cppm"))
-    hidden = {name for header in public for name in names_in(header)} - set(re.findall(r"using nlock::(\w+);", module.text([])))
+    exported = set(re.findall(r"^using nlock::(\w+);", "\n".join(module.lines), re.MULTILINE))
+    hidden = {name for header in public for name in names_in(header)} - exported
     if hidden:
         sys.exit(f"cmake/named_lock.cppm does not export {', '.join(sorted(hidden))}")
     title = [f"named_lock {version}, as a C++20 module. Made by cmake/release_assets.py; do not edit."]
