@@ -9,7 +9,7 @@
 namespace nlock::NAMED_LOCK_ABI {
 namespace detail {
 class group_acquisition;
-}
+}  // namespace detail
 
 /// Ends waits for locks: those that it is given to, now and later. In C++17, without a thread, without taking over a signal.
 ///

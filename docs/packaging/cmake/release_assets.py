@@ -15,7 +15,7 @@ import pathlib
 import re
 import sys
 
-SOURCE = pathlib.Path(__file__).resolve().parent.parent
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
 INCLUDE = SOURCE / "include"
 OF_OTHERS = re.compile(r"etcd|asio")
 OF_A_SYSTEM = re.compile(r"named_lock/detail/\w+/")
@@ -109,9 +109,9 @@ def names_in(header):
     """What a public header declares outside of detail, which begins in the first column."""
     text = "\n".join(lines_of(INCLUDE / header))
     text = re.sub(r"^namespace detail \{.*?^\}  // namespace detail$", "", text, flags=re.MULTILINE | re.DOTALL)
-    types = re.findall(r"^(?:class|struct|enum class) (?:\[\[\w+\]\] )?(\w+)", text, re.MULTILINE)
+    types = re.findall(r"^(?:class|struct|enum class) (?:\[\[\w+\]\] )?(\w+)\b(?!::)", text, re.MULTILINE)
     constants = re.findall(r"^inline constexpr .*?(\w+) =", text, re.MULTILINE)
-    functions = re.findall(r"^(?:\[\[nodiscard\]\]|inline|std::|guard\b|bool\b|void\b).*?(\w+)\(", text, re.MULTILINE)
+    functions = re.findall(r"^(?:\[\[nodiscard\]\]|inline|std::|guard\b|bool\b|void\b).*?(?<!::)\b(\w+)\(", text, re.MULTILINE)
     return {*types, *constants, *functions}
 
 
@@ -128,16 +128,16 @@ def main():
     public = ["named_lock/named_lock.hpp", *(name for name in public if not OF_OTHERS.search(name))]
     for name in public:
         header.add(name)
-    title = [f"named_lock {version}: all of its headers in one. Made by cmake/release_assets.py; do not edit."]
+    title = [f"named_lock {version}: all of its headers in one. Made by release_assets.py; do not edit."]
     (directory / "named_lock.hpp").write_text(header.text(title), encoding="utf-8")
 
     module = Amalgam()
-    module.add_lines(lines_of(SOURCE / "cmake/named_lock.cppm"))
+    module.add_lines(lines_of(SOURCE / "docs/packaging/cmake/named_lock.cppm"))
     exported = set(re.findall(r"^using nlock::(\w+);", "\n".join(module.lines), re.MULTILINE))
     hidden = {name for header in public for name in names_in(header)} - exported
     if hidden:
-        sys.exit(f"cmake/named_lock.cppm does not export {', '.join(sorted(hidden))}")
-    title = [f"named_lock {version}, as a C++20 module. Made by cmake/release_assets.py; do not edit."]
+        sys.exit(f"docs/packaging/cmake/named_lock.cppm does not export {', '.join(sorted(hidden))}")
+    title = [f"named_lock {version}, as a C++20 module. Made by release_assets.py; do not edit."]
     (directory / "named_lock.cppm").write_text(module.text(title), encoding="utf-8")
 
 

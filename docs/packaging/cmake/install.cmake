@@ -28,7 +28,7 @@ endif()
 
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/named_lock-config-version.cmake"
     COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
-install(FILES cmake/named_lock-config.cmake "${PROJECT_BINARY_DIR}/named_lock-config-version.cmake"
+install(FILES "${CMAKE_CURRENT_LIST_DIR}/named_lock-config.cmake" "${PROJECT_BINARY_DIR}/named_lock-config-version.cmake"
     DESTINATION "${package_dir}" COMPONENT named_lock_development)
 
 # From where they are installed to, so that the whole may be moved.
@@ -38,7 +38,7 @@ set(includedir "\${prefix}")
 cmake_path(APPEND includedir "${CMAKE_INSTALL_INCLUDEDIR}")  # or that alone, if it is absolute
 foreach(name IN ITEMS named_lock named_lock-etcd)
     if(name STREQUAL "named_lock" OR TARGET named_lock_etcd)
-        configure_file(cmake/${name}.pc.in "${PROJECT_BINARY_DIR}/${name}.pc" @ONLY)
+        configure_file("${CMAKE_CURRENT_LIST_DIR}/${name}.pc.in" "${PROJECT_BINARY_DIR}/${name}.pc" @ONLY)
         install(FILES "${PROJECT_BINARY_DIR}/${name}.pc" DESTINATION "${pc_dir}" COMPONENT named_lock_development)
     endif()
 endforeach()
