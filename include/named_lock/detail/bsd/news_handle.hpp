@@ -10,8 +10,7 @@
 #include <cstdint>
 #include <system_error>
 
-#include <named_lock/detail/bsd/release_watch.hpp>
-#include <named_lock/detail/posix/descriptor.hpp>
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/detail/wake_listener.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {

@@ -13,8 +13,7 @@
 #include <system_error>
 #include <utility>
 
-#include <named_lock/detail/linux/release_watch.hpp>
-#include <named_lock/detail/posix/descriptor.hpp>
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/detail/wake_listener.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {

@@ -5,9 +5,8 @@
 #include <atomic>
 #include <system_error>
 
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/detail/wake_listener.hpp>
-#include <named_lock/detail/windows/api.hpp>
-#include <named_lock/detail/windows/release_watch.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
 
