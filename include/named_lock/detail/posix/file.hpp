@@ -392,7 +392,8 @@ inline void check_identities(const std::filesystem::path& path) {
         const file_identity before = identity_at(path);
         const descriptor file = open_existing(path);
         struct stat status {};
-        if (!file || ::fstat(file.get(), &status) != 0) return;
+        const bool is_known = first.is_told() && before.is_told() && file && ::fstat(file.get(), &status) == 0;
+        if (!is_known) return;
         const bool is_odd = !(first == before) || (before == identity_at(path) && !(before == identity_of(status)));
         if (!is_odd) return;
     }
