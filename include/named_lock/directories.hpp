@@ -136,7 +136,8 @@ inline std::size_t purge_locks(const std::filesystem::path& locks_dir, std::chro
         options.create_directories = false;
         std::error_code busy;
         guard held = named_lock{name, std::move(options)}.try_acquire(busy);
-        if (!held || detail::is_used_otherwise(held.path())) continue;
+        const bool is_still_old = detail::is_older(file, unused_for);  // another one may have been made meanwhile
+        if (!held || !is_still_old || detail::is_used_otherwise(held.path())) continue;
         if (detail::remove_held_file(held)) ++removed;
     }
     return removed;
