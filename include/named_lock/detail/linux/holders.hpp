@@ -281,7 +281,7 @@ inline bool is_used_otherwise(const std::filesystem::path& path) {
     const file_handle file{open_file(path, O_RDONLY), {}};
     struct flock range = lock_range(F_WRLCK, 0, 0);
     return file && has_line(file, lock_method::flock) &&
-           (::fcntl(file.get(), F_OFD_GETLK, &range) != 0 || range.l_type != F_UNLCK);
+           (::fcntl(file.get(), ofd_getlk, &range) != 0 || range.l_type != F_UNLCK);
 }
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail
