@@ -178,10 +178,14 @@ std::vector<nlock::lock_holder> found_within(std::chrono::nanoseconds time, cons
     return detail::holder_search{*file, method, limit}.run(detail::read_proc("/proc/locks", enough)).holders;
 }
 
-/// A look ends after 5 ms of processor time, of which sanitizers and emulators take many times more: there the next one may
-/// see what this one has not.
+/// A look ends after 5 ms of processor time, of which sanitizers, counters of lines and emulators take many times more:
+/// there the next one may see what this one has not.
+#if defined(NAMED_LOCK_COVERAGE)
+constexpr bool is_slowed_down = true;
+#else
 constexpr bool is_slowed_down =
     under_qemu || NLOCK_TEST_HAS_FEATURE(address_sanitizer) || NLOCK_TEST_HAS_FEATURE(thread_sanitizer);
+#endif
 constexpr int most_looks = is_slowed_down ? 1000 : 1;
 
 template <class Look, class Seen>
