@@ -160,3 +160,28 @@ TEST_CASE("a thread with a pending cancellation acquires and gives up, opens and
     CHECK(user.was_cancelled());
     CHECK(done == 2);
 }
+
+TEST_CASE("a thread that is to be cancelled requests, resets and waits with a cancellation of locks") {
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir, lock_method::flock)};
+    const bool held_here = GENERATE(false, true);
+    CAPTURE(held_here);
+    nlock::guard own;
+    worker other{dir};
+    if (held_here) {
+        own = lock.acquire();
+    } else {
+        other.tell("acquire -1 x");
+    }
+    std::atomic<int> done{0};
+    nlock::cancellation stop;
+    cancellable user{[&] {
+        ::pthread_cancel(::pthread_self());
+        stop.cancel();
+        if (!lock.try_acquire(stop, 10s)) ++done;
+        stop.reset();
+        if (!lock.try_acquire(stop, 20ms)) ++done;
+    }};
+    CHECK(user.was_cancelled());
+    CHECK(done == 2);
+}
