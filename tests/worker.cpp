@@ -9,14 +9,17 @@
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <list>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <named_lock/named_lock.hpp>
+#include <named_lock/pending_acquire.hpp>
 
 #include "support/counter_file.hpp"
+#include "support/event_loop.hpp"
 #include "support/replaced_calls.hpp"
 #include "support/safety_net.hpp"
 #include "support/worker_command.hpp"
@@ -38,6 +41,7 @@ using nlock::named_lock;
 
 nlock::lock_options options;
 std::vector<nlock::guard> holds;
+std::list<nlock::pending_acquire> pendings;
 std::map<std::string, named_lock> known_locks;  // one object for a name, until the options change
 
 named_lock& lock_of(const std::string& name) {
@@ -68,6 +72,19 @@ std::string acquire(arguments args, take member) {
 }
 
 std::string try_it(arguments args, try_once member) { return hold((lock_of(args.rest()).*member)()); }
+
+std::string begin(arguments args) {
+    const std::chrono::milliseconds timeout{args.number()};
+    pendings.push_back(lock_of(args.rest()).begin_acquire(timeout));
+    return "ok";
+}
+
+std::string complete_oldest() {
+    if (pendings.empty()) throw std::logic_error{"it has begun nothing"};
+    auto pending = std::move(pendings.front());
+    pendings.pop_front();
+    return hold(complete(pending));
+}
 
 std::string release(std::chrono::microseconds work) {
     for (const auto end = std::chrono::steady_clock::now() + work; std::chrono::steady_clock::now() < end;) {
@@ -101,6 +118,8 @@ const worker_commands commands{
     {"acquire_shared", [](arguments a) { return acquire(std::move(a), &named_lock::acquire_shared); }},
     {"try", [](arguments a) { return try_it(std::move(a), &named_lock::try_acquire); }},
     {"try_shared", [](arguments a) { return try_it(std::move(a), &named_lock::try_acquire_shared); }},
+    {"begin", [](arguments a) { return begin(std::move(a)); }},
+    {"complete", [](const arguments&) { return complete_oldest(); }},
     {"release", [](const arguments&) { return release(0us); }},
     {"release_after", [](arguments a) { return release(std::chrono::microseconds{a.number()}); }},
     {"count", [](arguments a) { return repeat(std::move(a), false); }},

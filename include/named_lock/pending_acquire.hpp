@@ -19,6 +19,7 @@
 #include <named_lock/detail/acquisition.hpp>
 #include <named_lock/detail/deadline.hpp>
 #include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/lock_registry.hpp>
 #include <named_lock/detail/news_handle.hpp>
 #include <named_lock/detail/platform.hpp>
 #include <named_lock/detail/request.hpp>
@@ -28,9 +29,6 @@
 
 namespace nlock::NAMED_LOCK_ABI {
 namespace detail {
-
-/// Their own attempts, without news, are shared by them: each makes fewer of them the more there are.
-NAMED_LOCK_ONE_PER_PROCESS inline std::atomic<int> process_pending_acquisitions{0};
 
 /// The driver of a program that does not sleep for one lock alone. It stays where it is in memory, as others know it as a
 /// waiter.
@@ -52,8 +50,9 @@ class acquisition_in_progress {
     acquisition_in_progress(const acquisition_in_progress&) = delete;
     acquisition_in_progress& operator=(const acquisition_in_progress&) = delete;
     ~acquisition_in_progress() {
+        if (is_parents()) return;
         if (until_.what != pause::done) abandon();
-        process_pending_acquisitions.fetch_sub(1);
+        pending().fetch_sub(1);
     }
 
     [[nodiscard]] news_handle::native_type native_handle() const noexcept { return handle_.get(); }
@@ -70,7 +69,7 @@ class acquisition_in_progress {
             handle_.clear();
             handle_.unlisten();
             play([this] {
-                return steps_.has_come(until_) ? steps_.go_on(pause_of(process_pending_acquisitions.load())) : until_;
+                return steps_.has_come(until_) ? steps_.go_on(pause_of(pending().load())) : until_;
             });
             if (until_.what != pause::done) return {};
         }
@@ -81,7 +80,7 @@ class acquisition_in_progress {
     }
 
     void cancel() noexcept {
-        if (is_done_) return;
+        if (is_done_ || is_parents()) return;
         if (until_.what != pause::done) abandon();
         granted_.release();
         is_done_ = true;
@@ -93,11 +92,13 @@ class acquisition_in_progress {
     /// A forked child has the memory of the parent's acquisition, but neither its place nor its descriptors.
     [[nodiscard]] bool is_parents() const noexcept { return generation_ != fork_generation(); }
 
-    /// Of one: a thousand attempts a second for all together. They take about 20 us each. (Measured, 1,000 locks held by
-    /// others: 0.38 of a core without this.)
+    static std::atomic<int>& pending() noexcept { return lock_registry::instance().pending(); }
+
+    /// Of one, without news: a thousand attempts a second for all together. They take about 20 us each. (Measured, 1,000
+    /// locks held by others: 0.38 of a core without this.)
     static std::chrono::nanoseconds pause_of(int pending) noexcept { return std::chrono::milliseconds{pending - 1}; }
     static std::chrono::nanoseconds pause_of_one_more() noexcept {
-        return pause_of(process_pending_acquisitions.fetch_add(1) + 1);
+        return pause_of(pending().fetch_add(1) + 1);
     }
 
     template <class Steps>
@@ -147,16 +148,24 @@ class acquisition_in_progress {
 
 }  // namespace detail
 
-/// An acquisition in progress, for programs with an event loop. Nothing here blocks; what takes as long as the file system
-/// does is opening the lock file and locking it, in named_lock::begin_acquire() and try_complete(). Its place in line is
-/// kept from begin to end, like any waiter's, so call try_complete() soon when there is news: while the first in line does
-/// not, others wait (those of other processes for 5 ms, then they pass it; those of this process).
+/// An acquisition in progress, for programs with an event loop. A lock that is free is acquired when it begins, and held until
+/// the guard that try_complete() returns goes, or this object.
+///
+/// Nothing here waits for others. What takes as long as the system does is, in named_lock::begin_acquire() and in
+/// try_complete(), to open the lock file, to look at its path and to try to lock it: without limit if it is on a file server
+/// that hangs. A time-out looks up who holds the lock, which takes up to some 5 ms; on_wait is called by begin_acquire().
+///
+/// Its place in line is kept from begin to end, like any waiter's, so call try_complete() soon when there is news. While the
+/// first in line does not, others wait: those of other processes for 5 ms, then they pass it; those of this process until it
+/// does, or ends. So a thread that waits in acquire() for the same lock must not be the one that has to call it.
 ///
 /// It needs one descriptor for itself, and when it is the first of its process for a lock that another one holds, two more:
-/// the lock file and what it is woken by. It needs no named_lock object to outlive it.
+/// the lock file and what it is woken by. It needs no named_lock object to outlive it. Should the program close descriptors
+/// that it does not know, the handle's among them, try_complete() goes on working when it is called.
 ///
 /// Thread safety: as a single object; it may be moved to another thread, and its handle be watched by any. It may end after
-/// the end of main(). A forked child's copy does nothing: try_complete() returns an empty guard for ever.
+/// the end of main(). One that was moved from can only be destroyed, assigned to, and asked is_done(). A forked child's copy
+/// does nothing: try_complete() returns an empty guard for ever.
 class pending_acquire {
   public:
     /// A descriptor. Windows: an event.

@@ -16,6 +16,8 @@
 //   dir PATH, poll MS, method flock|fcntl, reentrant 0|1, courtesy MS, keep_open 0|1,
 //   remove 0|1                                                                       ok
 //                            options of the locks named from now on
+//   begin MS NAME            a pending acquisition, beside those it has                 ok
+//   complete                 the oldest pending one, waited for: its hold               ok, timeout, error
 //   holds                    how many of its guards still hold                          ok N
 //   forget                   as release(true) of each lock that it has named            ok
 //   as_user UID, umask OCTAL, chdir PATH, limit_descriptors N                           ok

@@ -266,14 +266,15 @@ class acquisition {
             in_vain_ = 0;
             return {pause::rest, sooner(patience(), deadline{now, rest})};
         }
-        deadline next{now, (std::max)(next_pause(now, is_watching), shortest_pause_)};
+        deadline next{now, next_pause(now, is_watching)};
         if (watch != nullptr && !is_watching) next = sooner(next, deadline{now, watch_at - now});
         return {pause::news, sooner(next, patience())};
     }
 
     std::chrono::nanoseconds next_pause(clock::time_point now, bool is_watching) noexcept {
-        if (is_first_) return backoff_.next(now - since_, is_watching || !self_->stands_in_line);
-        return std::exchange(has_heard_, false) ? backoff::grace() : backoff_.next_behind();
+        if (is_first_) return backoff_.next(now - since_, is_watching || !self_->stands_in_line, shortest_pause_);
+        if (std::exchange(has_heard_, false)) return backoff::grace();
+        return (std::max)(backoff_.next_behind(), shortest_pause_);
     }
 
     /// What ended the sleep for news.
@@ -403,7 +404,8 @@ class acquisition {
     }
 
     void start_watching() {
-        if (!file_.start_watching(state_.path())) watch_again_ = clock::now() + std::chrono::seconds{1};
+        constexpr std::chrono::nanoseconds second = std::chrono::seconds{1};
+        if (!file_.start_watching(state_.path())) watch_again_ = clock::now() + (std::max)(second, shortest_pause_);
         in_doubt_ = true;
     }
 

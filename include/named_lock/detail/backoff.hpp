@@ -21,11 +21,11 @@ class backoff {
         : longest_{std::clamp(longest, std::chrono::milliseconds{1},
                               std::chrono::milliseconds{std::chrono::hours{1}})} {}
 
-    /// For one who would be the next. `hears`: a watch reports releases by others.
-    std::chrono::nanoseconds next(std::chrono::nanoseconds waited, bool hears) noexcept {
+    /// For one who would be the next. `hears`: a watch reports releases by others. `least`: unless it has heard something.
+    std::chrono::nanoseconds next(std::chrono::nanoseconds waited, bool hears, std::chrono::nanoseconds least) noexcept {
         constexpr int part = 8;
         const std::chrono::nanoseconds longest = hears ? longest_ : (std::min)(longest_, longest_when_deaf);
-        const std::chrono::nanoseconds regular = (std::min)((std::max)(waited / part, shortest), longest);
+        const auto regular = (std::max)((std::min)((std::max)(waited / part, shortest), longest), least);
         const std::chrono::nanoseconds pause = (std::min)(after_event_, regular);
         if (after_event_ < regular) after_event_ *= 4;
         return jittered(pause);
@@ -49,7 +49,7 @@ class backoff {
     }
 
     std::chrono::nanoseconds longest_;
-    std::chrono::nanoseconds after_event_ = shortest;
+    std::chrono::nanoseconds after_event_ = std::chrono::hours{1};
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -100,6 +100,9 @@ class lock_registry {
         if (closes != nullptr) closes->close_idle_file();
     }
 
+    /// How many acquisitions of this process no thread sleeps for.
+    [[nodiscard]] std::atomic<int>& pending() noexcept { return pending_; }
+
     /// Of the registry; a state starts afresh under it, too.
     [[nodiscard]] std::mutex& mutex() noexcept { return mutex_; }
 
@@ -130,6 +133,7 @@ class lock_registry {
     /// Each change of the table of states is the change of one pointer: the child finds it whole, and drops the rest.
     void start_afresh_in_child() noexcept {
         keepers_ = {};
+        pending_.store(0);
         release_watch::start_afresh_in_child();
         if (mutex_.try_lock()) return mutex_.unlock();
         new (&mutex_) std::mutex;
@@ -229,6 +233,7 @@ class lock_registry {
     std::array<registered_state*, 1024> states_{};  // lists, by the hashes of the paths
     std::array<lock_state*, most_idle> keepers_{};  // of idle files; the next one takes the place of the oldest
     std::size_t next_keeper_ = 0;
+    std::atomic<int> pending_{0};
     release_watch* idle_watches_ = nullptr;  // a list
     std::size_t idle_watch_count_ = 0;
     native_string resolved_directory_{};

@@ -33,9 +33,11 @@ class news_handle : public wake_listener {
     [[nodiscard]] native_type get() const noexcept { return out_.get(); }
 
     void set() noexcept {
+        const cancellation_shield shield;
         if (in_) [[maybe_unused]] const auto size = ::write(in_.get(), "", 1);
     }
     void clear() noexcept {
+        const cancellation_shield shield;
         char taken[64];
         while (out_ && ::read(out_.get(), taken, sizeof taken) == static_cast<ssize_t>(sizeof taken)) {
         }
