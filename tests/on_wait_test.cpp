@@ -91,6 +91,56 @@ TEST_CASE("on_wait is called once by each acquisition that has to wait") {
     }
 }
 
+TEST_CASE("on_wait is called again and again while it waits, if there is an interval, in its thread") {
+    temp_dir dir;
+    const bool queued = GENERATE(false, true);  // behind a thread of this process
+    CAPTURE(queued);
+    std::atomic<int> calls{0};
+    event often;
+    event front_waits;
+    nlock::lock_options options;
+    options.locks_dir = dir.path();
+    options.poll_interval = std::chrono::hours{1};
+    options.on_wait = [&](const lock_wait&) { front_waits.happen(); };
+    named_lock fronts_lock{"x", options};
+    options.on_wait_interval = 1ms;
+    options.on_wait = [&](const lock_wait& wait) {
+        if (wait.path.filename() == "x.lock" && ++calls == 5) often.happen();  // no CHECK: another thread has them
+    };
+    named_lock lock{"x", options};
+    foreign_hold foreign{lock};
+    std::list<task<bool>> front;
+    if (queued) {
+        front.emplace_back([&] { return static_cast<bool>(fronts_lock.acquire()); });
+        REQUIRE(front_waits.wait());
+    }
+    task waiter{[&] { return static_cast<bool>(lock.acquire()); }};
+    CHECK(often.wait());
+    CHECK(waiter.is_blocked());
+    foreign.release();
+    CHECK(waiter.get());
+    for (auto& t : front) CHECK(t.get());
+}
+
+TEST_CASE("what a later call of on_wait throws leaves acquire, and the place with it") {
+    temp_dir dir;
+    int calls = 0;
+    nlock::lock_options options;
+    options.locks_dir = dir.path();
+    options.on_wait_interval = 1ms;
+    options.on_wait = [&](const lock_wait&) {
+        if (++calls == 3) throw failure{};
+    };
+    named_lock lock{"x", options};
+    {
+        const foreign_hold foreign{lock};
+        CHECK_THROWS_AS((void)lock.acquire(), failure);
+        CHECK(calls == 3);
+        CHECK(lock.waiters().empty());
+    }
+    CHECK(lock.try_acquire());
+}
+
 TEST_CASE("on_wait is called once however often the waiter wakes up") {
     temp_dir dir;
     std::atomic<int> calls{0};

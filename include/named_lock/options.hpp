@@ -130,6 +130,10 @@ struct lock_options {
     /// true: a lock file that this lock creates gets `permissions` less the umask, or what the directory's default ACL makes
     /// of them, as open(2) does. POSIX only.
     bool apply_umask = false;
+    /// 0: on_wait is called once. Else again and again while the acquisition waits, that long after it has returned. It keeps
+    /// its place, so on_wait must then be quick and not acquire the same lock; who waits behind it in this process waits for
+    /// it, too.
+    std::chrono::milliseconds on_wait_interval{0};
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI

@@ -163,9 +163,7 @@ class acquisition {
         if (request_.is_immediate()) return end(outcome::timed_out);
         if (request_.options.on_wait && !std::exchange(has_told_, true)) {
             if (file_.is_open()) leave_file(lock);
-            lock.unlock();
-            request_.options.on_wait({state_.path(), party_at(state_.path(), request_.options.method, false).holders});
-            lock = state_.enter();
+            tell(lock);
             ticket_ = state_.enter_again(lock, request_, gives_way_);  // on_wait may have acquired it
             if (ticket_ != 0) return end(outcome::acquired);
         }
@@ -176,6 +174,7 @@ class acquisition {
     }
 
     pause step(mutex_lock& lock) {
+        if (tells_again_.has_passed()) tell(lock);
         if (request_.is_stopped()) return end(outcome::cancelled);
         // Looked at before the attempt: the last attempt is made when the time is over.
         is_last_ = deadline_.has_passed();
@@ -197,6 +196,14 @@ class acquisition {
         if (std::exchange(shall_rest_, false)) return {pause::rest, sooner(patience(), deadline{clock::now(), rest})};
         if (!is_in_line_) return at_front(lock);
         return in_line(lock);
+    }
+
+    void tell(mutex_lock& lock) {
+        const lock_options& options = request_.options;
+        lock.unlock();
+        options.on_wait({state_.path(), party_at(state_.path(), options.method, false).holders});
+        lock = state_.enter();
+        if (options.on_wait_interval > std::chrono::milliseconds::zero()) tells_again_ = deadline{options.on_wait_interval};
     }
 
     [[nodiscard]] bool is_out_of_order() noexcept {
@@ -518,7 +525,8 @@ class acquisition {
 
     /// Until when it may sleep without another attempt.
     [[nodiscard]] deadline patience() const noexcept {
-        return gives_way_ ? sooner(deadline_, end_of_courtesy()) : deadline_;
+        const deadline wakes = sooner(deadline_, tells_again_);
+        return gives_way_ ? sooner(wakes, end_of_courtesy()) : wakes;
     }
     [[nodiscard]] deadline end_of_courtesy() const noexcept { return {since_, request_.options.courtesy}; }
     static deadline sooner(const deadline& a, const deadline& b) noexcept { return a.time() < b.time() ? a : b; }
@@ -532,6 +540,7 @@ class acquisition {
     outcome outcome_ = outcome::timed_out;
     clock::time_point since_{};
     deadline deadline_{};
+    deadline tells_again_{};  // on_wait
     lock_file file_{};
     std::optional<waiter> self_{};  // its place in the queue
     backoff backoff_{request_.options.poll_interval};
