@@ -220,14 +220,15 @@ TEST_CASE("lock_options have the documented defaults") {
     CHECK(options.create_directories);
     CHECK_FALSE(options.remove_on_release);
     CHECK_FALSE(options.apply_umask);
+    CHECK(options.on_wait_interval == 0ms);
 }
 
 TEST_CASE("lock_options can be listed in the documented order") {
     const lock_options options{
         "dir", 1s,   2ms, fs::perms::owner_read, nlock::lock_method::fcntl, false, [](const nlock::lock_wait&) {},
-        3s,    false, false, true,  false};
+        3s,    false, false, true,  false, 4ms};
     const auto& [locks_dir, timeout, poll_interval, permissions, method, reentrant, on_wait, courtesy, keep_open,
-                 create_directories, remove_on_release, apply_umask] = options;
+                 create_directories, remove_on_release, apply_umask, on_wait_interval] = options;
     CHECK(locks_dir == "dir");
     CHECK(timeout == 1s);
     CHECK(poll_interval == 2ms);
@@ -240,6 +241,7 @@ TEST_CASE("lock_options can be listed in the documented order") {
     CHECK_FALSE(create_directories);
     CHECK(remove_on_release);
     CHECK_FALSE(apply_umask);
+    CHECK(on_wait_interval == 4ms);
 }
 
 TEST_CASE("lock_holder and lock_wait can be listed in the documented order") {
