@@ -647,7 +647,7 @@ TEST_CASE("who floods a pending acquisition with bytes keeps its event loop neit
     holder.tell("acquire -1 x");
     auto pending = lock.begin_acquire();
     REQUIRE(gets_to_watch_file(pending));
-    const auto file = nlock::detail::open_lock_file(lock.path(), std::nullopt);
+    const auto file = nlock::detail::open_lock_file(lock.path(), {});
     const nlock::detail::socket_name name{nlock::detail::look_at_line(file).place.address};
     std::atomic<bool> ended{false};
     std::atomic<long> sent{0};

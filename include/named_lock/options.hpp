@@ -17,7 +17,8 @@
 #include <version>
 #endif
 #if defined(__cpp_lib_format)
-#include <format>  // which <chrono> brings anyway where there is one
+// <chrono> brings it anyway.
+#include <format>
 #endif
 
 #include <named_lock/detail/abi.hpp>

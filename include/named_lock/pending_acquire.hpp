@@ -85,7 +85,7 @@ class acquisition_in_progress {
         granted_.release();
         is_done_ = true;
         handle_.clear();
-        fail([this]() -> pause { throw lock_cancelled{lock_.name(), lock_.path()}; });
+        ends_on_throw([this]() -> pause { throw lock_cancelled{lock_.name(), lock_.path()}; });
     }
 
   private:
@@ -103,7 +103,7 @@ class acquisition_in_progress {
 
     template <class Steps>
     void play(Steps steps) noexcept {
-        fail([&] {
+        ends_on_throw([&] {
             const pause next = steps();
             if (next.what != pause::done) return next;
             if (steps_.result() == outcome::timed_out) lock_.throw_timeout(request_.timeout);
@@ -119,7 +119,7 @@ class acquisition_in_progress {
 
     /// What it throws is the end.
     template <class Steps>
-    void fail(Steps steps) noexcept {
+    void ends_on_throw(Steps steps) noexcept {
         try {
             until_ = steps();
         } catch (...) {
