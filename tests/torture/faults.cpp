@@ -14,8 +14,8 @@
 // The system calls of the library, as strace shows them for all scenarios (`strace -f torture_faults --play first`):
 //   openat flock fcntl(F_OFD_SETLK, F_OFD_GETLK, F_DUPFD_CLOEXEC, F_SETSIG, F_GETSIG) lseek newfstatat(of a path, of
 //   a descriptor) fstatfs close mkdir fchmod linkat socket bind sendto recvfrom inotify_init1 inotify_add_watch
-//   inotify_rm_watch eventfd2 ppoll read write access readlink getcwd getdents64 clock_nanosleep brk mmap munmap
-//   (memory)
+//   inotify_rm_watch eventfd2 epoll_create1 epoll_ctl ppoll read write access readlink getcwd getdents64 clock_nanosleep
+//   brk mmap munmap (memory)
 // The shim lets the C library's functions above them fail: open, realpath, readdir, malloc and so on. These cannot
 // fail, or not so that anybody would learn of it: futex clone3 rt_sigprocmask.
 //
@@ -33,7 +33,9 @@
 #include <thread>
 
 #include <named_lock/named_lock.hpp>
+#include <named_lock/pending_acquire.hpp>
 
+#include "support/event_loop.hpp"
 #include "common.hpp"
 #include "peers.hpp"
 #include "rest.hpp"
@@ -179,7 +181,7 @@ outcome attempt(Job job) {
         o.message = e.what();
     } catch (const nlock::lock_cancelled&) {
         o.what = result::cancelled;
-    } catch (const nlock::lock_error& e) {
+    } catch (const std::system_error& e) {  // lock_error; of begin_acquire() itself
         o.what = result::error;
         o.code = e.code().value();
         o.message = e.what();
@@ -657,6 +659,64 @@ const std::vector<scenario>& scenarios() {
              return o;
          },
          0, result::empty, 2},
+        // ---- pending ----
+
+        {"pending", [](scene& s) { s.make_file(); },
+         [](scene& s) { return attempt([&] {
+                            auto pending = s.lock().begin_acquire();
+                            return nlock_test::complete(pending);
+                        }); }},
+        {"pending-times-out", [](scene& s) { s.hold(); },
+         [](scene& s) {
+             return attempt([&] {
+                 auto pending = s.lock().begin_acquire(20ms);
+                 return nlock_test::complete(pending);
+             });
+         },
+         20},
+        {"pending-handed-over", [](scene& s) { s.hold(); },
+         [](scene& s) {
+             const auto release = while_it_waits([&s] { s.foreign->close(); });
+             return attempt([&] {
+                 auto pending = s.lock().begin_acquire(patience);
+                 return nlock_test::complete(pending);
+             });
+         }},
+        {"pending-in-line", [](scene& s) { s.hold_in_another_process(); },
+         [](scene& s) {
+             const auto release = while_it_waits([&s] { s.holder->release(); });
+             return attempt([&] {
+                 auto pending = s.lock().begin_acquire(patience);
+                 auto behind = s.lock().begin_acquire(patience);
+                 (void)nlock_test::complete(pending);
+                 return nlock_test::complete(behind);
+             });
+         }},
+        {"pending-between-threads",
+         [](scene& s) {
+             s.kept = nlock::named_lock{"x", s.options()}.acquire();
+         },
+         [](scene& s) {
+             const auto release = while_it_waits([&s] { s.kept->release(); });
+             return attempt([&] {
+                 auto pending = s.lock().begin_acquire(patience);
+                 return nlock_test::complete(pending);
+             });
+         }},
+        {"pending-cancelled",
+         [](scene& s) {
+             s.hold_in_another_process();
+             s.queue_another_process(s.next, {false, 0ns});
+         },
+         [](scene& s) {
+             return give_up_turn(s, [&] {
+                 auto pending = s.lock().begin_acquire(patience);
+                 (void)pending.try_complete();
+                 pending.cancel();
+                 return pending.try_complete();
+             });
+         }},
+
         {"holders", [](scene& s) { s.hold(); },
          [](scene& s) {
              return attempt([&] {
@@ -677,7 +737,8 @@ result result_without_faults(const scenario& s) {
         {"held-timeout", result::timed_out},     {"held-try", result::empty},     {"on-wait", result::empty},
         {"stopped", result::cancelled},          {"release", result::empty},      {"holders", result::empty},
         {"all-replaced-release", result::empty}, {"line-release", result::empty}, {"line-times-out", result::timed_out},
-        {"line-cancelled", result::cancelled},   {"line-throws", result::done},   {"line-reader-tries", result::empty}};
+        {"line-cancelled", result::cancelled},   {"line-throws", result::done},   {"line-reader-tries", result::empty},
+        {"pending-times-out", result::timed_out}, {"pending-cancelled", result::cancelled}};
     for (const auto& [beginning, what] : others) {
         if (std::strncmp(beginning, s.name, std::strlen(beginning)) == 0) return what;
     }
@@ -725,6 +786,8 @@ bool is_about_waiting(call c) {
     case call::inotify_rm_watch:
     case call::ppoll:
     case call::eventfd:
+    case call::epoll_create1:
+    case call::epoll_add:
     case call::fstatfs:
     case call::socket:
     case call::bind:
@@ -770,6 +833,10 @@ void judge(const scenario& s, const fault& f, const outcome& o, const counted& w
             is_right = is_right || (is_contention && (o.what == result::timed_out || o.what == result::empty));
             is_right = is_right || is_about_hints(*f.where);
         }
+        const bool is_about_beginning =
+            f.where == call::epoll_create1 || f.where == call::epoll_add || f.where == call::eventfd;
+        const bool is_pending = std::strncmp(s.name, "pending", 7) == 0;
+        is_right = is_right || (is_pending && is_about_beginning && o.what == result::error && o.code == f.error);
         // poll() says that there is something to read, read() that there is not, for ever: no kernel does that.
         is_right = is_right || ((f.where == call::read || f.where == call::recv) && f.times > 1 &&
                                 (f.error == EAGAIN || f.error == EINTR));

@@ -24,17 +24,18 @@ struct descriptor_count {
     int bells = 0;   // sockets with a name, and eventfds
     int voices = 0;  // sockets without one
     int instances = 0;
-    int others = 0;  // not the library's
+    int handles = 0;  // of pending acquisitions
+    int others = 0;   // not the library's
 
-    int ours() const { return lock_files + bells + voices + instances; }
+    int ours() const { return lock_files + bells + voices + instances + handles; }
     std::string words() const {
         return std::to_string(lock_files) + " lock files, " + std::to_string(bells) + " bells, " +
                std::to_string(voices) + " sockets without a name, " + std::to_string(instances) +
-               " inotify instances, " + std::to_string(others) + " others";
+               " inotify instances, " + std::to_string(handles) + " handles, " + std::to_string(others) + " others";
     }
 };
 
-enum class descriptor_kind { lock_file, bell, voice, instance, other };
+enum class descriptor_kind { lock_file, bell, voice, instance, handle, other };
 
 inline descriptor_kind kind_of_socket(int fd) {
     sockaddr_un name{};
@@ -53,6 +54,7 @@ inline descriptor_kind kind_of_socket(int fd) {
 inline descriptor_kind kind_of(int fd, const std::string& target) {
     if (target.find(".lock") != std::string::npos) return descriptor_kind::lock_file;
     if (target.find("inotify") != std::string::npos) return descriptor_kind::instance;
+    if (target.find("eventpoll") != std::string::npos) return descriptor_kind::handle;
     if (target.find("eventfd") != std::string::npos) return descriptor_kind::bell;
     return target.rfind("socket:", 0) == 0 ? kind_of_socket(fd) : descriptor_kind::other;
 }
@@ -80,7 +82,7 @@ inline descriptor_count count_descriptors() {
     for_each_descriptor([&](int, descriptor_kind kind) {
         int descriptor_count::*const members[]{&descriptor_count::lock_files, &descriptor_count::bells,
                                                &descriptor_count::voices, &descriptor_count::instances,
-                                               &descriptor_count::others};
+                                               &descriptor_count::handles, &descriptor_count::others};
         ++(count.*members[static_cast<int>(kind)]);
     });
     return count;
@@ -109,6 +111,7 @@ inline std::string excess_at_rest(const descriptor_count& before, int waiters) {
     constexpr int most_idle = 16;
     const descriptor_count now = count_descriptors();
     const bool fits = now.others <= before.others && now.lock_files == 0 && now.voices <= 1 && now.instances <= 1 &&
+                      now.handles == 0 &&
                       now.bells <= std::min(waiters, most_idle);
     if (!fits) return "at rest there are " + now.words() + " (" + std::to_string(before.others) + " before)";
     return {};

@@ -123,6 +123,7 @@ SHIM(inotify_rm_watch, int, -1, inotify_rm_watch, (int fd, int watch), (fd, watc
 SHIM(ppoll, int, -1, ppoll, (void* fds, unsigned long count, const void* timeout, const void* mask),
      (fds, count, timeout, mask))
 SHIM(eventfd, int, -1, eventfd, (unsigned initial, int flags), (initial, flags))
+SHIM(epoll_create1, int, -1, epoll_create1, (int flags), (flags))
 SHIM(write, ssize_t, -1, write, (int fd, const void* data, std::size_t size), (fd, data, size))
 SHIM(access, int, -1, access, (const char* path, int mode), (path, mode))
 SHIM(realpath, char*, nullptr, realpath, (const char* path, char* resolved), (path, resolved))
@@ -171,6 +172,14 @@ extern "C" int shim_add_watch(int fd, const char* path, unsigned mask) {
     constexpr unsigned only_unmount = 0x2000;
     if (const int error = decide(call::inotify_add_watch)) return failed(error, -1);
     return next(fd, path, the_panel.deaf.load() && is_watched() ? only_unmount : mask);
+}
+
+extern "C" int shim_epoll_ctl(int epoll, int operation, int fd, void* event) __asm__("epoll_ctl");
+extern "C" int shim_epoll_ctl(int epoll, int operation, int fd, void* event) {
+    static const auto next = real<int (*)(int, int, int, void*)>("epoll_ctl");
+    constexpr int add = 1;
+    const int error = operation == add ? decide(call::epoll_add) : 0;
+    return error != 0 ? failed(error, -1) : next(epoll, operation, fd, event);
 }
 
 #define SHIM_OPEN(kind, name, parameters, ...)                                                                         \

@@ -37,6 +37,8 @@ enum class call {
     inotify_rm_watch,
     ppoll,
     eventfd,
+    epoll_create1,
+    epoll_add,  // epoll_ctl: what may need memory
     read,
     write,
     access,
@@ -78,6 +80,8 @@ inline const char* name_of(call c) {
                                                "inotify_rm_watch",
                                                "ppoll",
                                                "eventfd",
+                                               "epoll_create1",
+                                               "epoll_ctl",
                                                "read",
                                                "write",
                                                "access",
@@ -142,6 +146,10 @@ inline std::vector<int> errors_of(call c) {
         return {EINTR, EINVAL, ENOMEM};
     case call::eventfd:
         return {EINVAL, EMFILE, ENFILE, ENODEV, ENOMEM};
+    case call::epoll_create1:
+        return {EMFILE, ENFILE, ENOMEM};
+    case call::epoll_add:
+        return {EINVAL, ELOOP, ENOMEM, ENOSPC, EPERM};
     case call::read:
         return {EAGAIN, EINTR, EIO, EACCES, ENOMEM, ESRCH};
     case call::write:

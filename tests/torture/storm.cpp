@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 The named_lock authors
 //
-// The crash storm: many processes with threads acquire, enter again, share, time out and cancel at random over a few
-// names, while processes are killed, stopped and continued; and, if asked for, while somebody takes the lock files and
+// The crash storm: many processes with threads and event loops acquire, enter again, share, time out and cancel at random
+// over a few names, while processes are killed, stopped and continued; and, if asked for, while somebody takes the lock files and
 // their directory away. Exclusion is judged by the witness and by the history, see witness.hpp and history.hpp.
 //
 // --removes: half of the locks have lock_options::remove_on_release. All promises hold.
@@ -13,6 +13,8 @@
 //
 // A kill is followed by no stop within the next 50 ms, in which the next grant has to come. The machine may be busy
 // itself: how late, a process tells that only sleeps and makes files (run_metronome).
+#include <poll.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -26,6 +28,7 @@
 #include <thread>
 
 #include <named_lock/named_lock.hpp>
+#include <named_lock/pending_acquire.hpp>
 
 #include "../support/seccomp.hpp"
 #include "common.hpp"
@@ -181,7 +184,7 @@ class actor {
 
     void act() {
         const int name = static_cast<int>(below(static_cast<unsigned long>(usable_names())));
-        switch (below(10)) {
+        switch (below(12)) {
         case 0:
             return wait_for_ever(name);
         case 1:
@@ -192,6 +195,9 @@ class actor {
             return standard_face(name);
         case 4:
             return no_wait(name);
+        case 10:
+        case 11:
+            return loop();
         case 5:
         case 6:
             return share(name);
@@ -302,6 +308,58 @@ class actor {
         } catch (const nlock::lock_cancelled&) {
             fail(r, ending::cancelled);
         }
+    }
+
+    struct client {
+        nlock::pending_acquire pending;
+        record* asked;
+    };
+
+    /// Some at once, as an event loop does.
+    void loop() {
+        std::vector<client> clients;
+        for (auto count = 1 + below(4); count != 0; --count) {
+            const int name = static_cast<int>(below(static_cast<unsigned long>(usable_names())));
+            const bool is_shared = one_in(3);
+            const std::chrono::nanoseconds timeout{some_timeout()};
+            auto l = make(name);
+            record* r = ask(name, is_shared ? kind::shared : kind::exclusive, timeout.count());
+            if (r == nullptr) return;
+            clients.push_back({is_shared ? l.begin_acquire_shared(timeout) : l.begin_acquire(timeout), r});
+        }
+        while (!clients.empty()) {
+            clients.erase(std::remove_if(clients.begin(), clients.end(), [this](client& c) { return serve(c); }),
+                          clients.end());
+            wait_for_any(clients);
+        }
+    }
+    /// True: it is done.
+    bool serve(client& c) {
+        if (one_in(100)) {
+            c.pending.cancel();
+            fail(c.asked, ending::cancelled);
+            return true;
+        }
+        try {
+            const auto guard = c.pending.try_complete();
+            if (!guard) return false;
+            inside(*c.asked);
+            outside(*c.asked);
+        } catch (const nlock::lock_timeout&) {
+            fail(c.asked, ending::timed_out);
+        }
+        return true;
+    }
+    static void wait_for_any(const std::vector<client>& clients) {
+        if (clients.empty()) return;
+        auto wake_at = (std::chrono::steady_clock::time_point::max)();
+        std::vector<pollfd> handles;
+        for (const client& c : clients) {
+            handles.push_back({c.pending.native_handle(), POLLIN, 0});
+            wake_at = std::min(wake_at, c.pending.wake_at());
+        }
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(wake_at - std::chrono::steady_clock::now());
+        ::poll(handles.data(), handles.size(), static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1000)));
     }
 
     void several() {
