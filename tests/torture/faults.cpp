@@ -414,6 +414,25 @@ const std::vector<scenario>& scenarios() {
              const auto stop = while_it_waits([&source] { source.request_stop(); });
              return attempt([&] { return nlock::named_lock{"x", s.options()}.acquire(source.get_token(), patience); });
          }},
+        {"cancelled", [](scene& s) { s.hold(); },
+         [](scene& s) {
+             nlock::cancellation stop;
+             const auto cancel = while_it_waits([&stop] { stop.cancel(); });
+             return attempt([&] { return nlock::named_lock{"x", s.options()}.acquire(stop, patience); });
+         }},
+        {"cancelled-in-the-queue", [](scene& s) { s.kept = nlock::named_lock{"x", s.options()}.acquire(); },
+         [](scene& s) {
+             auto options = s.options();
+             options.reentrant = false;
+             const std::jthread front{[&] { (void)nlock::named_lock{"x", options}.try_acquire(patience); }};
+             std::this_thread::sleep_for(3ms);
+             nlock::cancellation stop;
+             const auto cancel = while_it_waits([&stop] { stop.cancel(); });
+             outcome o = attempt([&] { return nlock::named_lock{"x", options}.acquire(stop, patience); });
+             s.kept.reset();
+             return o;
+         },
+         0, result::done, 2},
         {"between-threads",
          [](scene& s) {
              s.kept = nlock::named_lock{"x", s.options()}.acquire();
@@ -734,11 +753,21 @@ result result_without_faults(const scenario& s) {
         const char* beginning;
         result what;
     } others[]{
-        {"held-timeout", result::timed_out},     {"held-try", result::empty},     {"on-wait", result::empty},
-        {"stopped", result::cancelled},          {"release", result::empty},      {"holders", result::empty},
-        {"all-replaced-release", result::empty}, {"line-release", result::empty}, {"line-times-out", result::timed_out},
-        {"line-cancelled", result::cancelled},   {"line-throws", result::done},   {"line-reader-tries", result::empty},
-        {"pending-times-out", result::timed_out}, {"pending-cancelled", result::cancelled}};
+        {"held-timeout", result::timed_out},
+        {"held-try", result::empty},
+        {"on-wait", result::empty},
+        {"stopped", result::cancelled},
+        {"cancelled", result::cancelled},
+        {"release", result::empty},
+        {"holders", result::empty},
+        {"all-replaced-release", result::empty},
+        {"line-release", result::empty},
+        {"line-times-out", result::timed_out},
+        {"line-cancelled", result::cancelled},
+        {"line-throws", result::done},
+        {"line-reader-tries", result::empty},
+        {"pending-times-out", result::timed_out},
+        {"pending-cancelled", result::cancelled}};
     for (const auto& [beginning, what] : others) {
         if (std::strncmp(beginning, s.name, std::strlen(beginning)) == 0) return what;
     }

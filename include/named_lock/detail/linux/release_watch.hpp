@@ -226,7 +226,7 @@ class release_watch {
                                            {events_fd(), POLLIN, 0},
                                            {stop != nullptr ? stop->fd() : -1, POLLIN, 0}}};
             const int ready = poll(sources, stop != nullptr ? 3 : 2, end.remaining());
-            if (ready < 0 && !end.has_passed()) continue;
+            if (ready < 0 && stop == nullptr && !end.has_passed()) continue;  // else a handler may have set it
             if (!bell_.is_ours()) return watch_event::lost;
             if (ready <= 0 || sources[2].revents != 0) return watch_event::none;
             if (sources[1].revents != 0) process_file_events.value.take(listener_);
