@@ -6,19 +6,29 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <sys/file.h>
+#include <sys/syscall.h>
+#endif
 
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <list>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <named_lock/named_lock.hpp>
 
 #include "support/others.hpp"
+#include "support/safety_net.hpp"
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 #include "support/thrown.hpp"
+#if defined(__linux__)
+#include "support/proc.hpp"
+#endif
 
 namespace {
 
@@ -110,6 +120,40 @@ TEST_CASE("a lock by fcntl is entered again, counted and given up like any other
     const auto e = thrown_by<nlock::lock_error>([&] { lock.unlock(); });
     CHECK(e.code() == std::errc::operation_not_permitted);
 }
+
+#if defined(__linux__)
+TEST_CASE("one whom the system lets in after another thread has come in by the other method stays out") {
+    temp_dir dir;
+    named_lock by_flock{"x", dir.path()};
+    named_lock by_fcntl{"x", fcntl_options(dir)};
+    nlock::guard other;
+    event is_in;
+    task waiter{[&] {
+        int attempts = 0;
+        instead_of_flock = [&](int file, int operation) {
+            const bool is_attempt = operation != LOCK_UN && ++attempts <= 3;
+            if (is_attempt && attempts < 3) {
+                errno = EWOULDBLOCK;
+                return -1;
+            }
+            const auto result = static_cast<int>(::syscall(SYS_flock, file, operation));
+            if (is_attempt) {
+                std::thread{[&] { other = by_fcntl.try_acquire(); }}.join();
+                is_in.happen();
+            }
+            return result;
+        };
+        return static_cast<bool>(by_flock.acquire());
+    }};
+    REQUIRE(is_in.wait());
+    REQUIRE(other);
+    CHECK(becomes_true([&] { return foreign_hold::is_possible(by_flock.path(), hold_kind::exclusive); }));
+    CHECK_FALSE(foreign_hold::is_possible(by_flock.path(), hold_kind::shared, lock_method::fcntl));
+    CHECK(waiter.is_blocked());
+    other.release();
+    CHECK(waiter.get());
+}
+#endif
 
 TEST_CASE("exclusive inside shared is refused with fcntl too") {
     temp_dir dir;

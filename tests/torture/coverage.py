@@ -19,13 +19,13 @@ REASONS = [
     ("posix/file.hpp", r"errno = ENOTSUP|return -1;", "systems without F_OFD_SETLK: not Linux"),
     (
         "posix/descriptor.hpp",
-        r"::close\(fd\);|errno = ENOMEM|delete made|return b\.next|return result;",
+        r"::close\(fd\);|errno = ENOMEM|delete made|return next;|return result;",
         "no memory for the table to grow, or two threads that let it grow at once",
     ),
     (
         "posix/descriptor.hpp",
-        r"close_in_child|close_all|fetch_add\(1\)|after_in_child|(opening_|under_way_)\.store|in_child\.load|clear\(\)|"
-        r"for \(|this_thread_forks\(\) = false|^ *\[\] \{|^ *\}\);",
+        r"close_in_child|::close\(fd_\.load|close_all|fetch_add\(1\)|after_in_child|(opening_|under_way_)\.store|"
+        r"in_child\.load|clear\(\)|for \(|this_thread_forks\(\) = false|^ *\[\] \{|^ *\}\);",
         "runs in the child within fork(), after which gcov forgets what the child has counted (__gcov_fork): fork_test",
     ),
     (
