@@ -122,17 +122,13 @@ class voice {
     /// False: out of reach. True also where so many bytes have come already that there is no room for one more.
     bool call(bell_address address) noexcept {
         const std::scoped_lock lock{mutex_};
-        constexpr int attempts = 2;
-        for (int i = 0; i < attempts; ++i) {
-            if (!socket_.is_ours()) socket_ = open_datagram_socket();
-            if (!socket_) return false;
+        if (!socket_.is_ours()) socket_ = open_datagram_socket();
+        if (send(address)) return true;
+        if (errno == EAGAIN && unread() >= most_unread) {  // our own allowance, used up by what stopped processes leave
+            socket_ = open_datagram_socket();
             if (send(address)) return true;
-            if (errno != EAGAIN) return false;
-            // That queue is full; unless our own allowance is used up by bytes that stopped processes do not read.
-            if (unread() < most_unread) return true;
-            socket_.close();
         }
-        return true;
+        return errno == EAGAIN;  // that queue is full
     }
 
     /// In a forked child: whose threads are gone.
