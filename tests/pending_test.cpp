@@ -59,6 +59,20 @@ static_assert(std::is_same_v<pending_acquire::native_handle_type, int>);
 
 // ---- nobody has it ----
 
+TEST_CASE("a pending acquisition does not overtake one that was woken and has not been asked since") {
+    temp_dir dir;
+    nlock::lock_options options;
+    options.locks_dir = dir.path();
+    named_lock lock{"x", options};
+    auto held = lock.acquire();
+    auto first = lock.begin_acquire();
+    held.release();
+    auto second = lock.begin_acquire();
+    CHECK_FALSE(second.try_complete());
+    CHECK(first.try_complete());
+    CHECK(second.try_complete());
+}
+
 TEST_CASE("a pending acquisition of a lock that is free is done at once") {
     temp_dir dir;
     named_lock lock{"x", options_in(dir)};

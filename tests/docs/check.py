@@ -51,6 +51,7 @@ PRELUDE = """\
 #include <stop_token>
 #endif
 #include <named_lock/acquire_all.hpp>
+#include <named_lock/directories.hpp>
 #include <named_lock/named_lock.hpp>
 using namespace std::chrono_literals;
 [[maybe_unused]] static nlock::named_lock lock{"lock"}, lock_a{"lock_a"}, lock_b{"lock_b"};

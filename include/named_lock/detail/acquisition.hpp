@@ -158,7 +158,9 @@ class acquisition {
         if (ticket_ != 0) return end(outcome::acquired);
         since_ = clock::now();
         if (!request_.is_immediate()) deadline_ = deadline{since_, request_.timeout};
-        if (state_.may_overtake(request_, gives_way_) && attempt(lock)) return end(outcome::acquired);
+        // Who does not sleep is woken no later than others, and keeps the order.
+        const bool keeps_order = listener_ != nullptr && !request_.is_immediate() && state_.has_queue();
+        if (!keeps_order && state_.may_overtake(request_, gives_way_) && attempt(lock)) return end(outcome::acquired);
         if (is_out_of_order()) return end(outcome::out_of_order);
         if (request_.is_immediate()) return end(outcome::timed_out);
         if (request_.options.on_wait && !std::exchange(has_told_, true)) {

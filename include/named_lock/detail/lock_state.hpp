@@ -246,6 +246,7 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         return r.is_immediate() && !(gives_way && has_writer_before(nullptr));
     }
 
+    [[nodiscard]] bool has_queue() const noexcept { return first_ != nullptr; }
     [[nodiscard]] bool is_front(const waiter& w) const noexcept { return first_ == &w; }
 
     void enqueue(waiter& w) noexcept {

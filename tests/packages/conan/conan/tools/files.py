@@ -9,7 +9,11 @@ def load(_recipe, path):
 
 
 def copy(_recipe, pattern, source, destination):
-    for file in pathlib.Path(source).rglob(pattern):
+    if (pathlib.Path(source) / pattern).is_file():
+        files = [pathlib.Path(source) / pattern]
+    else:
+        files = list(pathlib.Path(source).rglob(pattern))
+    for file in files:
         target = pathlib.Path(destination) / file.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)
