@@ -4,8 +4,9 @@
 #
 #     sh examples/run.sh [ARGUMENTS OF invoices...]
 #
-# Builds the examples in build/examples and runs the main one, invoices (examples/invoices.cpp). What is missing for
-# that is installed first, with apt-get.
+# Builds the examples in build/examples, lets those of event loops wait for a lock, and runs the main one, invoices
+# (examples/invoices.cpp). What is missing for that is installed first, with apt-get. The libraries of the event loops may
+# be missing where that is impossible, but not in CI.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -31,6 +32,12 @@ elif [ ! -f /usr/include/sqlite3.h ]; then
     missing="$missing libsqlite3-dev"
 fi
 
+if [ -n "${CI:-}" ] || { has apt-get && [ "$(id -u)" -eq 0 ]; }; then
+    has pkg-config || missing="$missing pkg-config"
+    pkg-config --exists libuv 2>/dev/null || missing="$missing libuv1-dev"
+    pkg-config --exists glib-2.0 2>/dev/null || missing="$missing libglib2.0-dev"
+fi
+
 if [ -n "$missing" ]; then
     advice="please install$missing (so they are called on Debian; as root: apt-get install$missing)"
     has apt-get || fail "$advice"
@@ -49,8 +56,11 @@ fi
 
 say "building the examples in $build"
 cmake -S "$root" -B "$build" -G Ninja --log-level=WARNING -DCMAKE_BUILD_TYPE=Release \
-    -DNAMED_LOCK_BUILD_EXAMPLES=ON -DNAMED_LOCK_BUILD_TESTS=OFF >&2
+    -DNAMED_LOCK_BUILD_EXAMPLES=ON -DNAMED_LOCK_BUILD_TESTS=OFF "-DNAMED_LOCK_ALL_EXAMPLES=${CI:+ON}" >&2
 cmake --build "$build" >&2
+
+say "waiting in event loops"
+(cd "$build" && ctest --output-on-failure -R '^example\.(epoll|coroutine|libuv|glib)$') >&2
 
 say "running invoices"
 exec "$build/examples/invoices" "$@"

@@ -56,6 +56,12 @@ using nlock::named_lock;
 using nlock::pending_acquire;
 using std::chrono::steady_clock;
 
+#if defined(__SANITIZE_THREAD__)
+constexpr bool under_thread_sanitizer = true;
+#else
+constexpr bool under_thread_sanitizer = NLOCK_TEST_HAS_FEATURE(thread_sanitizer);
+#endif
+
 nlock::lock_options options_in(const temp_dir& dir) {
     nlock::lock_options options;
     options.locks_dir = dir.path();
@@ -368,6 +374,7 @@ TEST_CASE("one epoll instance can watch hundreds of pending acquisitions, and be
 
 TEST_CASE("10,000 acquisitions of one lock can be pending") {
     temp_dir dir;
+    if (under_thread_sanitizer) SKIP_TEST("with ThreadSanitizer it takes minutes");
     if (!may_open(11'000)) SKIP_TEST("the process may not open that many files");
     auto lock = lock_in(dir);
     worker holder{dir};
