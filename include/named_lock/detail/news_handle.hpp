@@ -17,5 +17,5 @@
 #elif defined(__APPLE__) || defined(__FreeBSD__)
 #include <named_lock/detail/bsd/news_handle.hpp>
 #else
-#include <named_lock/detail/none/news_handle.hpp>
+#include <named_lock/detail/posix/news_handle.hpp>
 #endif
