@@ -178,6 +178,7 @@ TEST_CASE("a waiter keeps the watch of its file when the thread before it ends i
     event watches;
     event shall_release;
     event has_released;
+    event is_held_again;
     task before{[&] {
         after_watching = [&] { watches.happen(); };
         auto guard = lock.acquire();  // which has the watch as long
@@ -194,10 +195,12 @@ TEST_CASE("a waiter keeps the watch of its file when the thread before it ends i
         after_watching = [&] {
             shall_release.happen();
             if (has_released.wait()) foreign.emplace(lock);
+            is_held_again.happen();
         };
         return static_cast<bool>(lock.acquire());
     }};
     CHECK(before.get());
+    REQUIRE(is_held_again.wait());
     REQUIRE(waiter.is_blocked());
     foreign.reset();
     CHECK(waiter.get());
