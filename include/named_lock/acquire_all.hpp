@@ -186,6 +186,7 @@ template <class Rep, class Period>
 }
 
 /// The same, all shared.
+/// @since 1.0.0
 [[nodiscard]] inline std::vector<guard> acquire_all_shared(std::vector<named_lock> locks) {
     return detail::group_acquisition{locks, detail::lock_kind::shared}.acquire(detail::default_timeouts);
 }
@@ -196,6 +197,7 @@ template <class Rep, class Period>
 }
 
 /// The same, cut short by a cancellation: then it throws lock_cancelled.
+/// @since 1.0.0
 [[nodiscard]] inline std::vector<guard> acquire_all(const cancellation& stop, std::vector<named_lock> locks) {
     return detail::group_acquisition{locks, detail::lock_kind::exclusive}.acquire(detail::default_timeouts, stop);
 }
@@ -215,6 +217,7 @@ template <class Rep, class Period>
 
 #if defined(__cpp_lib_jthread)
 /// The same, cut short by a stop request.
+/// @since 1.0.0
 [[nodiscard]] inline std::vector<guard> acquire_all(std::stop_token stop, std::vector<named_lock> locks) {
     return detail::group_acquisition{locks, detail::lock_kind::exclusive}.acquire(detail::default_timeouts, stop);
 }

@@ -21,6 +21,7 @@ class group_acquisition;
 /// Thread safety: any member function by any thread at any time, but reset() only while nobody waits with it; cancel() and
 /// is_cancelled() also by signal handlers (they are async-signal-safe). It must outlive the waits. A forked child's copy
 /// is one of its own, which ends no wait of the parent's; waits with it notice a request up to 5 ms late.
+/// @since 1.0.0
 class cancellation {
   public:
     /// Throws std::system_error: it has a descriptor, or on Windows a handle.
@@ -34,6 +35,7 @@ class cancellation {
         signal_.raise();
         event_.set();
     }
+    /// Whether a request has been made, and not been reset.
     [[nodiscard]] bool is_cancelled() const noexcept { return signal_.is_raised(); }
 
     /// For further waits. Only while nobody waits with it.

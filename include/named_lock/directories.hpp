@@ -45,6 +45,7 @@ namespace nlock::NAMED_LOCK_ABI {
 /// when its user logs out: name a directory yourself if such programs share a lock.
 ///
 /// Throws invalid_lock_name unless `program` would do as the name of a lock, and lock_error if the user has no such directory.
+/// @since 1.0.0
 [[nodiscard]] inline std::filesystem::path user_locks_dir(std::string_view program) {
     return detail::user_place() / detail::native_of(detail::checked_lock_name(program)) / "locks";
 }
@@ -52,17 +53,19 @@ namespace nlock::NAMED_LOCK_ABI {
 /// Of all users of the machine: /run/lock/PROGRAM, or /var/lock/PROGRAM where there is no /run/lock; on macOS
 /// /Library/Caches/PROGRAM/locks, on Windows PROGRAM/locks in %ProgramData%. Nothing is created: whoever installs the program
 /// makes the directory, with the rights that its users need. Throws as user_locks_dir() does.
+/// @since 1.0.0
 [[nodiscard]] inline std::filesystem::path machine_locks_dir(std::string_view program) {
     return detail::machine_place(detail::native_of(detail::checked_lock_name(program)));
 }
 
 /// One lock of a directory. A hint, as lock_holder.
+/// @since 1.0.0
 struct lock_status {
-    std::string name;
+    std::string name;  ///< as named_lock::name() has it
     bool held;    ///< by anybody, by whichever lock_method
     bool shared;  ///< that is, not exclusively
-    std::vector<lock_holder> holders;
-    std::vector<lock_waiter> waiters;
+    std::vector<lock_holder> holders;  ///< as named_lock::holders() tells
+    std::vector<lock_waiter> waiters;  ///< as named_lock::waiters() tells
 };
 
 namespace detail {
@@ -105,6 +108,7 @@ inline bool is_older(const std::filesystem::path& file, std::chrono::seconds age
 /// who acquires one meanwhile notices; as a holder in another container is not seen there (holders()), such a lock looks
 /// free. Other systems do not tell who holds a lock: there each file is opened for reading and locked shared for a moment,
 /// which a single attempt of somebody else may meet. Throws lock_error if the directory cannot be read.
+/// @since 1.0.0
 [[nodiscard]] inline std::vector<lock_status> list_locks(const std::filesystem::path& locks_dir) {
     std::vector<lock_status> locks;
     const detail::party_look look;
@@ -124,6 +128,7 @@ inline bool is_older(const std::filesystem::path& file, std::chrono::seconds age
 /// does not change that, so that it is the time when the file was made, or touched: a lock that is used each day loses
 /// its file, too, if it is free at that moment, and gets another one. What cannot be opened or removed stays. Throws
 /// lock_error if the directory cannot be read.
+/// @since 1.0.0
 inline std::size_t purge_locks(const std::filesystem::path& locks_dir, std::chrono::seconds unused_for) {
     std::size_t removed = 0;
     for (const std::string& name : detail::lock_names_in(locks_dir, "purge")) {

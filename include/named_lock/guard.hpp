@@ -50,11 +50,13 @@ class [[nodiscard]] guard {
         if (const auto state = std::exchange(state_, nullptr)) state->give_up(hold_);
     }
 
+    /// @{
     /// Of the lock, as named_lock tells them. Empty for an empty guard, as it is after release().
     [[nodiscard]] const std::string& name() const { return state_ != nullptr ? *name_ : none<std::string>(); }
     [[nodiscard]] const std::filesystem::path& path() const {
         return state_ != nullptr ? state_->path() : none<std::filesystem::path>();
     }
+    /// @}
 
   private:
     friend class named_lock;

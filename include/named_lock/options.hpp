@@ -45,12 +45,14 @@ struct lock_holder {
 };
 
 /// "pid 4242 (report)", or "pid 4242" if its name is not known. So do operator<< and std::format (C++20).
+/// @since 1.0.0
 inline std::string to_string(const lock_holder& holder) {
     std::string text = "pid " + std::to_string(holder.pid);
     if (!holder.process.empty()) text.append(" (").append(holder.process).append(")");
     return text;
 }
 /// "pid 4242 (report), pid 17 (make)"; empty for none.
+/// @since 1.0.0
 inline std::string to_string(const std::vector<lock_holder>& holders) {
     std::string text;
     for (const lock_holder& holder : holders) text.append(text.empty() ? "" : ", ").append(to_string(holder));

@@ -166,13 +166,17 @@ class acquisition_in_progress {
 /// Thread safety: as a single object; it may be moved to another thread, and its handle be watched by any. It may end after
 /// the end of main(). One that was moved from can only be destroyed, assigned to, and asked is_done(). A forked child's copy
 /// does nothing: try_complete() returns an empty guard for ever.
+/// @since 1.0.0
 class pending_acquire {
   public:
     /// A descriptor. Windows: an event.
     using native_handle_type = detail::news_handle::native_type;
 
+    /// @{
+    /// Of the other one nothing may be asked afterwards but is_done(). What this one was waiting for is given up, as by cancel().
     pending_acquire(pending_acquire&&) noexcept = default;
     pending_acquire& operator=(pending_acquire&&) noexcept = default;
+    /// @}
     pending_acquire(const pending_acquire&) = delete;
     pending_acquire& operator=(const pending_acquire&) = delete;
     /// As cancel().
