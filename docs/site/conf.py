@@ -73,7 +73,8 @@ def check_since(described):
 
 
 def tidy_xml():
-    in_namespace = ET.parse(xml / "namespacenlock.xml").findall(".//memberdef")
+    in_namespace = [member for path in sorted(xml.glob("namespacenlock*.xml"))  # and what is in it
+                    for member in ET.parse(path).findall(".//memberdef")]
     for path in xml.glob("[cs][lt]*.xml"):  # class..., struct...
         tree = ET.parse(path)
         compound = tree.find("compounddef")

@@ -62,7 +62,7 @@ namespace with_asio {
 /// besides, locking the file and calling the handler, happens on the handler's associated executor; a plain callback
 /// has asio::system_executor, that is, a thread of Asio's own.
 ///
-/// The associated allocator is used. Any cancellation type (since Asio 1.20) ends it, with lock_cancelled, unless it
+/// The associated allocator is used. Any cancellation type (since 1.19) ends it, with lock_cancelled, unless it
 /// has been granted before. If nobody takes the guard, because the io_context is destroyed or the handler drops it, the
 /// lock is given up; if the io_context is destroyed while it waits, the line is left.
 ///

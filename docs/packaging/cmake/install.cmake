@@ -19,6 +19,7 @@ endfunction()
 
 install_targets(named_lock_development named_lock named_lock)
 install(DIRECTORY include/named_lock DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT named_lock_development)
+install_targets(named_lock_development named_lock-asio named_lock_asio)
 if(TARGET named_lock_etcd)
     install_targets(named_lock_development named_lock-etcd named_lock_etcd)
 endif()

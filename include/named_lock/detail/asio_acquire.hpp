@@ -223,7 +223,7 @@ struct initiation {
     void operator()(Handler&& given, named_lock lock, lock_kind kind,
                     std::chrono::duration<Rep, Period> timeout) const {
         using handler_type = std::decay_t<Handler>;
-        handler_type handler{std::forward<Handler>(given)};
+        handler_type handler(std::forward<Handler>(given));
         std::shared_ptr<operation<handler_type>> started;
         std::exception_ptr failure;
         guard granted;
