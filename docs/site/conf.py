@@ -45,8 +45,10 @@ def write_reference():
         introduction = re.sub(r"(?m)^// ?", "", head[1]) if head else ""
         (pages / f"{header.stem}.md").write_text(
             f"# {header.name}\n\n`#include <named_lock/{header.name}>`\n\n{introduction}\n"
-            f"```{{doxygenfile}} {header.name}\n"
-            ":sections: briefdescription detaileddescription innerclass public-func\n```\n")
+            # What asio.hpp declares as well cannot be told apart: Breathe names it without its namespace.
+            + ("It declares what [asio.hpp](asio.md) does.\n" if header.stem == "boost_asio" else
+               f"```{{doxygenfile}} {header.name}\n"
+               ":sections: briefdescription detaileddescription innerclass public-func\n```\n"))
 
 
 def is_described(member):
