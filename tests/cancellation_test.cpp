@@ -46,6 +46,14 @@
 #include "support/worker.hpp"
 #endif
 
+/// clang's check of virtual calls opens a pipe for each class that it meets.
+#define SKIP_WITH_VPTR_CHECK()                                                                                         \
+    do {                                                                                                               \
+        if (NLOCK_TEST_HAS_FEATURE(undefined_behavior_sanitizer)) {                                                    \
+            SKIP_TEST("this sanitizer needs descriptors itself");                                                      \
+        }                                                                                                              \
+    } while (false)
+
 namespace {
 
 using namespace nlock_test;
@@ -242,6 +250,7 @@ class few_descriptors {
 }  // namespace
 
 TEST_CASE("a cancellation that has no descriptor left to make is an error") {
+    SKIP_WITH_VPTR_CHECK();
     const few_descriptors none{0};
 #if defined(__linux__) || defined(__APPLE__) || defined(__FreeBSD__)
     CHECK_THROWS_AS(cancellation{}, std::system_error);
@@ -251,6 +260,7 @@ TEST_CASE("a cancellation that has no descriptor left to make is an error") {
 }
 
 TEST_CASE("waits without a descriptor left are ended by a cancellation, and served") {
+    SKIP_WITH_VPTR_CHECK();
     temp_dir dir;
     named_lock lock{"x", dir.path()};
     cancellation stop;

@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
         g_timeout_add(100, on_tick, nullptr);
         if (!wait.pending.is_done()) g_main_loop_run(wait.loop);
         g_source_remove(news);  // before its handle goes
+        g_main_loop_unref(wait.loop);
         if (wait.failure != nullptr) std::rethrow_exception(wait.failure);
         std::cout << "acquired" << std::endl;
         return 0;
