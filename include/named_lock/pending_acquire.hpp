@@ -66,8 +66,8 @@ class acquisition_in_progress {
     guard try_complete() {
         if (is_parents()) return {};
         if (until_.what != pause::done) {
+            handle_.unlisten();  // before that, it may be set
             handle_.clear();
-            handle_.unlisten();
             play([this] {
                 return steps_.has_come(until_) ? steps_.go_on(pause_of(pending().load())) : until_;
             });
