@@ -121,7 +121,7 @@ void check_backoff(input& in) {
         const auto what = in.take<std::uint8_t>();
         if (what % 4 == 0) backoff.heard_event();
         const nanoseconds waited{in.take<std::int64_t>()};
-        check(backoff.next(waited, what % 8 < 4));
+        check(backoff.next(waited, what % 8 < 4, std::chrono::nanoseconds{0}));
         check(backoff.next_behind());
     }
     check(nlock::detail::backoff::grace());
