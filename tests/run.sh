@@ -89,7 +89,8 @@ install_current_cmake() {
 if [ "$install" = yes ]; then
     if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
         install_missing cmake ninja-build "$compiler" catch2 libsqlite3-dev sqlite3 util-linux btrfs-progs \
-            python3 python3-filelock python3-portalocker reuse libasio-dev libboost-dev
+            libcli11-dev nlohmann-json3-dev scdoc man-db libasio-dev libboost-dev \
+            python3 python3-filelock python3-portalocker reuse
         install_missing clang libc++-dev libc++abi-dev  # the other standard library, for tests/shared_library
         if [ "$compiler" = g++ ] && [ "$(dpkg --print-architecture)" = amd64 ]; then
             # For width_test.cpp. Not g++-multilib, which no cross compiler can be installed beside.

@@ -8,6 +8,7 @@
 set -u
 name=$1
 program=$2
+title=$(printf '%s' "$name" | sed 's/^named_lock$/named-lock/')  # as it calls itself
 directory=.
 fail() { echo "FAILED: $*" >&2; cat complaint >&2; exit 1; }
 
@@ -20,13 +21,13 @@ expect() {
     tr -d '\r' <printed_raw >printed
     tr -d '\r' <complaint_raw >complaint
     [ "$status" -eq "$wanted" ] || fail "$name $* ended with status $status, not $wanted"
-    [ "$status" -eq 0 ] || head -n 1 complaint | grep -q "^$name: " || fail "$name $* does not say what is wrong"
+    [ "$status" -eq 0 ] || head -n 1 complaint | grep -q "^$title: " || fail "$name $* does not say what is wrong"
 }
 
 # refused ARGUMENTS...
 refused() {
     expect 64 "$@"
-    sed -n 2p complaint | grep -q "^usage: $name" || fail "$name $* does not say how to use it"
+    sed -n 2p complaint | grep -q "^usage: $title" || fail "$name $* does not say how to use it"
     [ ! -s printed ] || fail "$name $* has begun nevertheless: $(cat printed)"
 }
 
@@ -44,7 +45,7 @@ refused --no-such-option
 refused --help=1
 refused -x
 case $name in
-exclusive) set -- job -- true; refused job ;;
+named_lock) set -- run -d "$PWD/locks" job -- true; refused run job ;;
 background_job)
     set -- 1
     for wrong in 0 -1 2.5 '' two 1x 1000001 99999999999999999999 '1 2'; do refused "$wrong"; done
@@ -57,7 +58,7 @@ esac
 echo "== --help"
 for option in --help -h; do
     expect 0 "$option"
-    head -n 1 printed | grep -q "^usage: $name" || fail "$option does not help: $(cat printed)"
+    head -n 1 printed | grep -q "^usage: $title" || fail "$option does not help: $(cat printed)"
     [ ! -s complaint ] || fail "$option complains"
 done
 
@@ -84,6 +85,7 @@ mkdir readonly
 chmod a-w readonly
 directory=readonly
 case $name in
+named_lock) unusable readonly run -d "$PWD/readonly" job -- true ;;
 transfer) unusable transfer ;;
 invoices) TMPDIR=$PWD/readonly unusable readonly ;;
 *) unusable locks "$@" ;;

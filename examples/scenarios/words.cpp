@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 The named_lock authors
 //
-// Prints its arguments, for exclusive_windows.sh.
+// Prints its arguments, for named_lock_windows.sh.
 #include <iostream>
 
 #include "../system.hpp"

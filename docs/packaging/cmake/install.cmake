@@ -25,6 +25,17 @@ if(TARGET named_lock_etcd)
 endif()
 if(TARGET named_lock_tool)
     install_targets(named_lock_tool named_lock-tool named_lock_tool)
+    set(tool_dir "${PROJECT_SOURCE_DIR}/examples/named-lock")
+    install(FILES "${tool_dir}/completions/named-lock.bash" RENAME named-lock
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" COMPONENT named_lock_tool)
+    install(FILES "${tool_dir}/completions/_named-lock"
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions" COMPONENT named_lock_tool)
+    install(FILES "${tool_dir}/completions/named-lock.fish"
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d" COMPONENT named_lock_tool)
+    if(NAMED_LOCK_MANUAL_PAGE)
+        install(FILES "${NAMED_LOCK_MANUAL_PAGE}"
+            DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT named_lock_tool)
+    endif()
 endif()
 
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/named_lock-config-version.cmake"
