@@ -39,7 +39,7 @@ say "PKGBUILD"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/checkout" "$scratch/work"
-(cd "$source_dir" && cp -r CMakeLists.txt cmake include docs LICENSE README.md CHANGELOG.md SECURITY.md "$scratch/checkout/")
+(cd "$source_dir" && cp -r CMakeLists.txt include docs LICENSE README.md CHANGELOG.md SECURITY.md "$scratch/checkout/")
 chmod -R a+rX "$scratch"
 chmod 777 "$scratch/work"
 cd "$scratch/checkout/docs/packaging/arch"
