@@ -326,6 +326,7 @@ class actor {
             record* r = ask(name, is_shared ? kind::shared : kind::exclusive, timeout.count());
             if (r == nullptr) return;
             clients.push_back({is_shared ? l.begin_acquire_shared(timeout) : l.begin_acquire(timeout), r});
+            if (serve(clients.back())) clients.pop_back();  // it may hold the lock, which the record must say before a stop
         }
         while (!clients.empty()) {
             clients.erase(std::remove_if(clients.begin(), clients.end(), [this](client& c) { return serve(c); }),
