@@ -513,11 +513,7 @@ TEST_CASE("children that are forked while other threads acquire, wait and releas
 const std::function<void()>* in_first_handler = nullptr;
 
 [[gnu::constructor(101)]] void register_first() {  // before the library does, which is before main()
-    ::pthread_atfork(
-        [] {
-            if (in_first_handler != nullptr) (*in_first_handler)();
-        },
-        nullptr, nullptr);
+    ::pthread_atfork([] { if (in_first_handler != nullptr) (*in_first_handler)(); }, nullptr, nullptr);
 }
 
 /// Forks a child that ends at once.
