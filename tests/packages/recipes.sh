@@ -38,21 +38,21 @@ say "PKGBUILD"
 # Where makepkg can read it as another user: it refuses to be root.
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-mkdir "$scratch/checkout" "$scratch/work"
+mkdir "$scratch/checkout" "$scratch/made"
 (cd "$source_dir" && cp -r CMakeLists.txt include docs LICENSE README.md CHANGELOG.md SECURITY.md "$scratch/checkout/")
 chmod -R a+rX "$scratch"
-chmod 777 "$scratch/work"
+chmod 777 "$scratch/made"
 cd "$scratch/checkout/docs/packaging/arch"
 [ "$(bash -c '. ./PKGBUILD; echo "$pkgver"')" = "$version" ] || fail "the PKGBUILD has another version"
 if command -v makepkg >/dev/null && command -v bsdtar >/dev/null; then
     as_user=
     [ "$(id -u)" -ne 0 ] || as_user="setpriv --reuid=65534 --regid=65534 --clear-groups"
     # pacman, which would look for what it needs, is not there.
-    PACMAN=true HOME=$scratch/work BUILDDIR=$scratch/work PKGDEST=$scratch/work SRCDEST=$scratch/work SRCPKGDEST=$scratch/work \
-        LOGDEST=$scratch/work PKGEXT=.pkg.tar.gz $as_user makepkg --nodeps >"$work/makepkg.log" 2>&1 ||
+    PACMAN=true HOME=$scratch/made BUILDDIR=$scratch/made PKGDEST=$scratch/made SRCDEST=$scratch/made SRCPKGDEST=$scratch/made \
+        LOGDEST=$scratch/made PKGEXT=.pkg.tar.gz $as_user makepkg --nodeps >"$work/makepkg.log" 2>&1 ||
         { cat "$work/makepkg.log"; exit 1; }
     mkdir "$work/arch"
-    tar -xzf "$scratch/work/named-lock-$version-1-any.pkg.tar.gz" -C "$work/arch"
+    tar -xzf "$scratch/made/named-lock-$version-1-any.pkg.tar.gz" -C "$work/arch"
     same_headers "$work/arch/usr/include"
     [ -s "$work/arch/usr/share/licenses/named-lock/LICENSE" ] || fail "no licence"
 else
