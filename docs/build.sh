@@ -32,25 +32,9 @@ while [ $# -gt 0 ]; do
 done
 cd "$(dirname "$0")/.."
 
-missing=
-if command -v dpkg-query >/dev/null; then
-    for package in doxygen furo python3-breathe python3-myst-parser; do
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
-            missing="$missing $package"
-    done
-fi
-if [ -n "$missing" ] && [ "$install" = yes ]; then
-    if [ "$(id -u)" -eq 0 ]; then
-        as_root="env"
-    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-        as_root="sudo env"
-    else
-        fail "please install$missing (as root: apt-get install$missing), or try --no-install"
-    fi
-    printf '== installing%s\n' "$missing"
-    $as_root apt-get -q update
-    # shellcheck disable=SC2086  # a list of words
-    $as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $missing
+if [ "$install" = yes ] && command -v dpkg-query >/dev/null; then
+    . tests/support/install.sh
+    install_missing doxygen furo python3-breathe python3-myst-parser
 fi
 for tool in doxygen sphinx-build; do
     command -v "$tool" >/dev/null ||

@@ -50,26 +50,7 @@ cd "$(dirname "$0")/.."
 
 # ---- install ----
 
-is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
-
-install_missing() {
-    missing=
-    for package in "$@"; do
-        is_installed "$package" || missing="$missing $package"
-    done
-    [ -n "$missing" ] || return 0
-    if [ "$(id -u)" -eq 0 ]; then
-        as_root="env"
-    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-        as_root="sudo env"
-    else
-        fail "please install$missing (as root: apt-get install$missing), or try --no-install"
-    fi
-    say "installing$missing"
-    $as_root apt-get -q update
-    # shellcheck disable=SC2086  # a list of words
-    $as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $missing
-}
+. tests/support/install.sh
 
 # CMake knows modules since 3.28; npm has a current one where Debian has an older one. For tests/packages.
 install_current_cmake() {

@@ -49,31 +49,17 @@ cd "$(dirname "$0")/../.."
 
 # ---- install ----
 
-is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
-
 if [ "$install" = yes ] && command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
     wanted="cmake ninja-build g++ catch2 python3 etcd-server etcd-client libcurl4-openssl-dev nlohmann-json3-dev openssl
         iproute2 util-linux libsqlite3-dev sqlite3 procps"
     ! wants sanitizers || wanted="$wanted clang"
     ! wants model || wanted="$wanted spin gcc libc6-dev"
-    missing=
-    for package in $wanted; do
-        is_installed "$package" || missing="$missing $package"
-    done
-    as_root="env"
-    [ "$(id -u)" -eq 0 ] || as_root="sudo -n env"
-    if [ -n "$missing" ]; then
-        say "installing$missing"
-        $as_root apt-get -q update
-        # Debian starts a server with the package, on the usual port, which nobody here needs.
-        # shellcheck disable=SC2086  # a list of words
-        $as_root DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y install --no-install-recommends $missing ||
-            fail "please install$missing"
-    fi
+    . tests/support/install.sh
+    # shellcheck disable=SC2086  # a list of words
+    install_missing $wanted
     if wants sanitizers; then  # a package named after the version that clang stands for
         version=$(dpkg-query -W -f '${Depends}' clang | sed -n 's/.*clang-\([0-9][0-9]*\).*/\1/p')
-        is_installed "libclang-rt-$version-dev" || $as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y install \
-            --no-install-recommends "libclang-rt-$version-dev" || fail "please install libclang-rt-$version-dev"
+        install_missing "libclang-rt-$version-dev"
     fi
 fi
 for tool in cmake ninja c++ python3 etcd etcdctl openssl setpriv; do

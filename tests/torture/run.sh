@@ -37,22 +37,9 @@ while [ $# -gt 0 ]; do
 done
 [ "$(uname -s)" = Linux ] || fail "only for Linux"
 
-is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
-
 if [ "$install" = yes ] && command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
-    missing=
-    for package in cmake ninja-build g++ catch2 python3; do
-        is_installed "$package" || missing="$missing $package"
-    done
-    if [ -n "$missing" ]; then
-        as_root="env"
-        [ "$(id -u)" -eq 0 ] || as_root="sudo -n env"
-        printf '== installing%s\n' "$missing"
-        $as_root apt-get -q update
-        # shellcheck disable=SC2086  # a list of words
-        $as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $missing ||
-            fail "please install$missing"
-    fi
+    . "$here/../support/install.sh"
+    install_missing cmake ninja-build g++ catch2 python3
 fi
 for tool in cmake ninja c++ python3; do
     command -v "$tool" >/dev/null || fail "there is no $tool"
