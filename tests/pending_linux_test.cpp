@@ -120,6 +120,17 @@ class epoll_loop {
     std::uint32_t events_;
 };
 
+/// Each of them in its turn, as the loop tells.
+void serve_in_order(const epoll_loop& loop, std::list<pending_acquire>& line) {
+    for (auto& expected : line) {
+        guard held;
+        while (!held) {
+            REQUIRE(loop.next() == &expected);
+            held = expected.try_complete();
+        }
+    }
+}
+
 }  // namespace
 
 // ---- the line of processes ----
@@ -362,13 +373,7 @@ TEST_CASE("one epoll instance can watch hundreds of pending acquisitions, and be
     REQUIRE(gets_to_watch_file(line.front()));
     CHECK(loop.next(0ms) == nullptr);
     holder.tell("release");
-    for (auto& expected : line) {
-        guard held;
-        while (!held) {
-            REQUIRE(loop.next() == &expected);
-            held = expected.try_complete();
-        }
-    }
+    serve_in_order(loop, line);
     CHECK(complete(late));
 }
 
@@ -387,13 +392,7 @@ TEST_CASE("10,000 acquisitions of one lock can be pending") {
     REQUIRE(gets_to_watch_file(line.front()));
     CHECK(loop.next(0ms) == nullptr);
     holder.tell("release");
-    for (auto& expected : line) {
-        guard held;
-        while (!held) {
-            REQUIRE(loop.next() == &expected);
-            held = expected.try_complete();
-        }
-    }
+    serve_in_order(loop, line);
 }
 
 // ---- what it costs ----
