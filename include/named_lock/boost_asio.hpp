@@ -53,21 +53,7 @@ namespace nlock::NAMED_LOCK_ABI {
 namespace with_boost_asio {
 
 /// @{
-/// Acquires it, exclusively or shared, and waits at most `timeout` (any duration; negative: for ever; zero: one
-/// attempt) as an asynchronous operation of Asio: no thread is blocked meanwhile. `token` is any completion token, for
-/// the signature `void(std::exception_ptr, nlock::guard)`: the guard; or an empty one, and what named_lock::acquire()
-/// throws, lock_timeout included. The hold belongs to the guard, as with reentrant = false.
-///
-/// Its place in line is from this call on; with a token that starts the operation later, from then on. All that it does
-/// besides, locking the file and calling the handler, happens on the handler's associated executor; a plain callback
-/// has boost::asio::system_executor, that is, a thread of Asio's own.
-///
-/// The associated allocator is used. Any cancellation type (since Boost 1.77) ends it: then it completes with
-/// lock_cancelled, unless it has been granted before. If nobody takes the guard, because the io_context is destroyed or
-/// the handler drops it, the lock is given up; if the io_context is destroyed while it waits, the line is left.
-///
-/// Thread safety: it may run on an executor of many threads. As all of Asio's operations, it must not end on one thread
-/// while another one emits its cancellation signal: use a strand.
+/// As nlock::with_asio::async_acquire() and its kin of asio.hpp, with Boost's Asio in the place of Asio.
 /// @since 1.0.0
 template <class Rep, class Period, class CompletionToken>
 auto async_acquire(named_lock lock, std::chrono::duration<Rep, Period> timeout, CompletionToken&& token) {

@@ -82,10 +82,7 @@ inline std::vector<std::string> lock_names_in(const std::filesystem::path& locks
     fs::directory_iterator entry{locks_dir, error};
     for (; !error && entry != fs::directory_iterator{}; entry.increment(error)) {
         const std::string file = utf8_of(entry->path().filename());
-        if (file.size() <= lock_file_suffix.size()) continue;
-        const std::size_t end = file.size() - lock_file_suffix.size();
-        if (std::string_view{file}.substr(end) != lock_file_suffix) continue;
-        std::string name = file.substr(0, end);
+        std::string name{name_in(file)};
         std::error_code gone;
         const bool is_lock = broken_name_rule(name) == nullptr && fs::is_regular_file(entry->symlink_status(gone));
         if (is_lock) names.push_back(std::move(name));

@@ -120,6 +120,13 @@ inline std::string printable(std::string_view name) {
     return shown;
 }
 
+/// "x" of "x.lock"; empty for a file that is called otherwise.
+inline std::string_view name_in(std::string_view file_name) noexcept {
+    if (file_name.size() < lock_file_suffix.size()) return {};
+    const std::size_t end = file_name.size() - lock_file_suffix.size();
+    return file_name.substr(end) == lock_file_suffix ? file_name.substr(0, end) : std::string_view{};
+}
+
 inline std::string_view checked_lock_name(std::string_view name) {
     if (const char* rule = broken_name_rule(name)) {
         throw invalid_lock_name{"invalid lock name '" + printable(name) + "': " + rule};

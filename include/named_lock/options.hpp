@@ -104,9 +104,8 @@ struct lock_options {
     /// system cannot report a release (network file systems, no inotify instance left).
     std::chrono::milliseconds poll_interval{50};
     /// The mode of a lock file that this lock creates, whatever the umask and the directory's default ACL (but see
-    /// apply_umask); the file
-    /// appears with it, in one step where there are hard links. Unset: 0666 less the umask, or what the ACL says. A
-    /// file that exists keeps its mode. Whoever may open the file may hold the lock.
+    /// apply_umask); the file appears with it, in one step where there are hard links. Unset: 0666 less the umask, or
+    /// what the ACL says. A file that exists keeps its mode. Whoever may open the file may hold the lock.
     std::optional<std::filesystem::perms> permissions = {};
     /// What all who share the file have to agree on.
     lock_method method = lock_method::flock;

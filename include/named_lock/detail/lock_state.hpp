@@ -9,7 +9,6 @@
 // may take long, and the other threads have deadlines of their own.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -21,7 +20,6 @@
 #include <mutex>
 #include <new>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -65,7 +63,7 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     using mutex_lock = std::unique_lock<std::mutex>;
 
     explicit lock_state(std::filesystem::path path)
-        : path_{std::move(path)}, file_name_{utf8_of(path_.filename())}, name_{without_suffix(file_name_)} {}
+        : path_{std::move(path)}, file_name_{utf8_of(path_.filename())}, name_{name_in(file_name_)} {}
     lock_state(const lock_state&) = delete;
     lock_state& operator=(const lock_state&) = delete;
 
@@ -421,11 +419,6 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     void start_afresh() noexcept;  // in lock_registry.hpp
 
     static constexpr owner_id nobody_yet = (std::numeric_limits<owner_id>::max)();
-
-    static std::string without_suffix(std::string_view file_name) {
-        const std::size_t end = file_name.size() - (std::min)(file_name.size(), lock_file_suffix.size());
-        return std::string{file_name.substr(end) == lock_file_suffix ? file_name.substr(0, end) : ""};
-    }
 
     const std::filesystem::path path_;
     const std::string file_name_;

@@ -17,7 +17,7 @@
 //   is_file_at(file, path)                       is it the file that the path names now? throws lock_error
 //   check_identities(path)                       for a file that never is: throws lock_error if the system cannot tell
 //   remove_locked_file(file, path)               while it is locked, if the path names it
-//   remove_released_file(path)                   after it was closed; one of the two does nothing
+//   remove_released_file(path)                   after it was closed; false: it stays. One of the two does nothing
 //   has_line(file, method)                       whether waiters of other processes stand in a line for it, see below
 //   party_at(path, method, names_waiters)        who holds it and who waits, as far as that can be told
 //   party_look{}.at(path)                        the same, by whichever method, and whether it is held; one look for many

@@ -2,18 +2,17 @@
 // Copyright (c) 2026 The named_lock authors
 #pragma once
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/event.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <system_error>
 
+#include <named_lock/detail/bsd/queue.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
@@ -23,11 +22,7 @@ namespace nlock::NAMED_LOCK_ABI::detail {
 class cancellation_event {
   public:
     /// Throws std::system_error.
-    cancellation_event() : queue_{descriptor::from([] {
-          const int fd = ::kqueue();
-          if (fd >= 0) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-          return fd;
-      })} {
+    cancellation_event() : queue_{open_queue()} {
         if (!queue_ || !apply(EV_ADD, 0)) {
             throw std::system_error{errno, std::generic_category(), "cannot make a cancellation"};
         }
@@ -55,19 +50,13 @@ class cancellation_event {
     /// Until it is set or `longest` is over, or less.
     void wait(std::chrono::nanoseconds longest) const noexcept {
         const cancellation_shield shield;
-        constexpr std::int64_t most = 1'000'000;
-        const auto pause = std::chrono::ceil<std::chrono::duration<std::int64_t, std::milli>>(longest).count();
         pollfd source{is_usable() ? queue_.get() : -1, POLLIN, 0};
-        ::poll(&source, 1, static_cast<int>((std::min)(pause, most)));
+        ::poll(&source, 1, poll_pause(longest));
     }
 
   private:
     bool apply(std::uint16_t action, std::uint32_t notes) const noexcept {
-        struct kevent change {};
-        change.filter = EVFILT_USER;
-        change.flags = action;
-        change.fflags = notes;
-        return ::kevent(queue_.get(), &change, 1, nullptr, 0, nullptr) == 0;
+        return change_queue(queue_, EVFILT_USER, 0, action, notes);
     }
 
     descriptor queue_;

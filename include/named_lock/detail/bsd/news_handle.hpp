@@ -2,7 +2,6 @@
 // Copyright (c) 2026 The named_lock authors
 #pragma once
 
-#include <fcntl.h>
 #include <sys/event.h>
 #include <sys/types.h>
 
@@ -10,6 +9,7 @@
 #include <cstdint>
 #include <system_error>
 
+#include <named_lock/detail/bsd/queue.hpp>
 #include <named_lock/detail/platform.hpp>
 #include <named_lock/detail/wake_listener.hpp>
 
@@ -22,11 +22,7 @@ class news_handle : public wake_listener {
 
     news_handle()
         : wake_listener{set_handle},
-          queue_{descriptor::from([] {
-          const int fd = ::kqueue();
-          if (fd >= 0) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-          return fd;
-      })} {
+          queue_{open_queue()} {
         if (!queue_ || !apply(EVFILT_USER, 0, EV_ADD, 0)) {
             throw std::system_error{errno, std::generic_category(), "cannot begin to acquire a lock"};
         }
@@ -53,12 +49,7 @@ class news_handle : public wake_listener {
     static void set_handle(wake_listener& self) noexcept { static_cast<news_handle&>(self).set(); }
 
     bool apply(std::int16_t filter, int fd, std::uint16_t action, std::uint32_t notes) const noexcept {
-        struct kevent change {};
-        change.ident = static_cast<std::uintptr_t>(fd);
-        change.filter = filter;
-        change.flags = action;
-        change.fflags = notes;
-        return queue_ && ::kevent(queue_.get(), &change, 1, nullptr, 0, nullptr) == 0;
+        return queue_ && change_queue(queue_, filter, fd, action, notes);
     }
 
     descriptor queue_;

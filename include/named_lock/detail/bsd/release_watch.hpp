@@ -12,7 +12,6 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -22,6 +21,7 @@
 #include <utility>
 
 #include <named_lock/detail/bsd/cancellation_event.hpp>
+#include <named_lock/detail/bsd/queue.hpp>
 #include <named_lock/detail/line_place.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/detail/posix/file.hpp>
@@ -42,12 +42,8 @@ class release_watch {
   public:
     /// Null when the process has no descriptor left.
     static kept_watch open() {
-        auto queue = descriptor::from([] {
-            const int fd = ::kqueue();
-            if (fd >= 0) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-            return fd;
-        });
-        if (!queue || !apply(queue, interrupts(EV_ADD | EV_CLEAR))) return nullptr;
+        descriptor queue = open_queue();
+        if (!queue || !change_queue(queue, EVFILT_USER, 0, EV_ADD | EV_CLEAR, 0)) return nullptr;
         return kept_watch{new release_watch{std::move(queue)}};
     }
 
@@ -57,7 +53,7 @@ class release_watch {
     bool watch(const file_handle& /*file*/, const std::filesystem::path& path) noexcept {
         constexpr int how = open_to_watch | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
         file_ = descriptor::from([&] { return ::open(path.c_str(), how); });
-        return file_ && apply(queue_, releases(EV_ADD | EV_CLEAR));
+        return file_ && change_queue(queue_, EVFILT_VNODE, file_.get(), EV_ADD | EV_CLEAR, release_notes | moved_notes);
     }
 
     void unwatch() noexcept { file_.close(); }  // which ends its events too
@@ -76,11 +72,7 @@ class release_watch {
     void keep_above(File&) noexcept {}
     void use_turn() noexcept {}
     static void start_afresh_in_child() noexcept {}
-    void interrupt() noexcept {
-        struct kevent trigger = interrupts(0);
-        trigger.fflags = NOTE_TRIGGER;
-        apply(queue_, trigger);
-    }
+    void interrupt() noexcept { change_queue(queue_, EVFILT_USER, 0, 0, NOTE_TRIGGER); }
 
     [[nodiscard]] bool is_usable() const noexcept { return static_cast<bool>(queue_); }
 
@@ -96,32 +88,10 @@ class release_watch {
 
     explicit release_watch(descriptor queue) noexcept : queue_{std::move(queue)} {}
 
-    [[nodiscard]] struct kevent releases(std::uint16_t action) const noexcept {
-        struct kevent change {};
-        change.ident = static_cast<std::uintptr_t>(file_.get());
-        change.filter = EVFILT_VNODE;
-        change.flags = action;
-        change.fflags = release_notes | moved_notes;
-        return change;
-    }
-
-    static struct kevent interrupts(std::uint16_t action) noexcept {
-        struct kevent change {};
-        change.filter = EVFILT_USER;
-        change.flags = action;
-        return change;
-    }
-
-    static bool apply(const descriptor& queue, const struct kevent& change) noexcept {
-        return ::kevent(queue.get(), &change, 1, nullptr, 0, nullptr) == 0;
-    }
-
     /// True: there are events to take. False: `stop` was set, or `longest` is over.
     bool wait_for_any(std::chrono::nanoseconds longest, const cancellation_event& stop) const noexcept {
-        constexpr std::int64_t most = 1'000'000;
-        const auto pause = std::chrono::ceil<std::chrono::duration<std::int64_t, std::milli>>(longest).count();
         std::array<pollfd, 2> sources{{{queue_.get(), POLLIN, 0}, {stop.fd(), POLLIN, 0}}};
-        ::poll(sources.data(), sources.size(), static_cast<int>((std::min)(pause, most)));
+        ::poll(sources.data(), sources.size(), poll_pause(longest));
         return sources[0].revents != 0;
     }
 

@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <system_error>
 
+#include <named_lock/detail/linux/poll.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
-#include <named_lock/detail/posix/timespec.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
 
@@ -52,8 +52,7 @@ class cancellation_event {
     void wait(std::chrono::nanoseconds longest) const noexcept {
         const cancellation_shield shield;
         pollfd source{is_usable() ? fd_.get() : -1, POLLIN, 0};
-        const timespec timeout = to_timespec(longest);
-        ::ppoll(&source, 1, &timeout, nullptr);
+        poll_for(&source, 1, longest);
     }
 
   private:

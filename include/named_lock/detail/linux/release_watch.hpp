@@ -18,7 +18,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <mutex>
 #include <new>
@@ -27,9 +26,9 @@
 #include <named_lock/detail/deadline.hpp>
 #include <named_lock/detail/linux/bell.hpp>
 #include <named_lock/detail/linux/cancellation_event.hpp>
+#include <named_lock/detail/linux/poll.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/detail/posix/file.hpp>
-#include <named_lock/detail/posix/timespec.hpp>
 #include <named_lock/detail/watch_event.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
@@ -225,7 +224,7 @@ class release_watch {
             std::array<pollfd, 3> sources{{{bell_fd(), POLLIN, 0},
                                            {events_fd(), POLLIN, 0},
                                            {stop != nullptr ? stop->fd() : -1, POLLIN, 0}}};
-            const int ready = poll(sources, stop != nullptr ? 3 : 2, end.remaining());
+            const int ready = poll_for(sources.data(), stop != nullptr ? 3 : 2, end.remaining());
             if (ready < 0 && stop == nullptr && !end.has_passed()) continue;  // else a handler may have set it
             if (!bell_.is_ours()) return watch_event::lost;
             if (ready <= 0 || sources[2].revents != 0) return watch_event::none;
@@ -259,18 +258,6 @@ class release_watch {
 
   private:
     release_watch() = default;
-
-    /// 0: nothing has come within `longest`; -1: look again.
-    static int poll(std::array<pollfd, 3>& sources, nfds_t count, std::chrono::nanoseconds longest) noexcept {
-        timespec timeout = to_timespec(longest);
-        const int ready = ::ppoll(sources.data(), count, &timeout, nullptr);
-        if (ready >= 0 || errno == EINTR) return ready;
-        // Without memory, or with RLIMIT_NOFILE below two or three: a pause, so that the waiter polls and does not spin.
-        constexpr long moment = 1'000'000;
-        if (timeout.tv_sec != 0 || timeout.tv_nsec > moment) timeout = {0, moment};
-        ::nanosleep(&timeout, nullptr);
-        return 0;
-    }
 
     bell bell_{};
     file_events::listener listener_{bell_};

@@ -380,7 +380,7 @@ inline void remove_locked_file(const file_handle& file, const std::filesystem::p
     if (identity_at(path) == file.identity()) ::unlink(path.c_str());
     errno = saved_errno;
 }
-inline void remove_released_file(const std::filesystem::path& /*path*/) noexcept {}
+constexpr bool remove_released_file(const std::filesystem::path& /*path*/) noexcept { return false; }
 
 /// Throws if the file system gives a file other numbers each time it is asked, as some FUSE programs do: then no file
 /// is ever the one at its path, which looks as if somebody replaced it all the time. But nobody does so between any two

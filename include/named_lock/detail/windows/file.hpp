@@ -223,10 +223,11 @@ inline bool unlock_file(file_handle& file, lock_method) noexcept {
 
 /// Nobody can delete a file that somebody has open: so it is released first, and then goes only if nobody uses it.
 inline void remove_locked_file(const file_handle& /*file*/, const std::filesystem::path& /*path*/) noexcept {}
-inline void remove_released_file(const std::filesystem::path& path) noexcept {
+inline bool remove_released_file(const std::filesystem::path& path) noexcept {
     try {
-        windows::DeleteFileW(native_name{path}.get());
-    } catch (const std::bad_alloc&) {  // it stays
+        return windows::DeleteFileW(native_name{path}.get()) != 0;
+    } catch (const std::bad_alloc&) {
+        return false;
     }
 }
 

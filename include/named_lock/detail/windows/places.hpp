@@ -39,12 +39,12 @@ inline std::filesystem::path machine_place(const std::filesystem::path& program)
     return place_named_by(L"ProgramData") / program / "locks";
 }
 
-/// Nobody can delete a file that somebody has open: so it is released first, and then goes only if nobody uses it.
+/// False: it stays.
 template <class Guard>
 bool remove_held_file(Guard& held) {
     const std::filesystem::path file = held.path();
     held.release();
-    return windows::DeleteFileW(native_name{file}.get()) != 0;
+    return remove_released_file(file);
 }
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail
