@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include <named_lock/detail/windows/api.hpp>
+#include <named_lock/detail/windows/file.hpp>
 #include <named_lock/detail/windows/path.hpp>
 #include <named_lock/errors.hpp>
 
