@@ -20,6 +20,8 @@
 #include <unistd.h>
 #endif
 
+#include <named_lock/detail/deadline.hpp>
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/named_lock.hpp>
 
 #include "support/others.hpp"

@@ -28,6 +28,7 @@
 #include <utility>
 #include <vector>
 
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/named_lock.hpp>
 
 #include "support/child.hpp"

@@ -36,6 +36,9 @@
 #include <utility>
 #include <vector>
 
+#include <named_lock/detail/lock_registry.hpp>
+#include <named_lock/detail/lock_state.hpp>
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/named_lock.hpp>
 
 #include "support/counter_file.hpp"

@@ -32,6 +32,7 @@
 #include <utility>
 #include <vector>
 
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/pending_acquire.hpp>
 
 #include "support/child.hpp"

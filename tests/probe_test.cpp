@@ -26,6 +26,8 @@
 #include <linux/magic.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+
+#include <named_lock/detail/linux/volume.hpp>
 #endif
 
 #include <named_lock/named_lock.hpp>

@@ -25,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/named_lock.hpp>
 
 #include "support/counter_file.hpp"

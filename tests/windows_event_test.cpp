@@ -13,6 +13,9 @@
 #include <filesystem>
 #include <string>
 
+#include <named_lock/detail/lock_file.hpp>
+#include <named_lock/detail/lock_registry.hpp>
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/named_lock.hpp>
 
 #include "support/temp_dir.hpp"

@@ -15,6 +15,8 @@
 #include <system_error>
 #include <utility>
 
+#include <named_lock/detail/message.hpp>
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/named_lock.hpp>
 #include <named_lock/probe.hpp>
 

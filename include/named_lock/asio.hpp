@@ -31,7 +31,7 @@
 #endif
 
 #include <named_lock/detail/abi.hpp>
-#include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/forward.hpp>
 #include <named_lock/named_lock.hpp>
 
 #define NAMED_LOCK_ASIO ::asio

@@ -2,14 +2,11 @@
 // Copyright (c) 2026 The named_lock authors
 #pragma once
 
-#include <named_lock/detail/abi.hpp>
-#include <named_lock/detail/platform.hpp>
-#include <named_lock/detail/request.hpp>
+#include <memory>
+
+#include <named_lock/detail/forward.hpp>
 
 namespace nlock::NAMED_LOCK_ABI {
-namespace detail {
-class group_acquisition;
-}  // namespace detail
 
 /// Ends waits for locks: those that it is given to, now and later. In C++17, without a thread, without taking over a signal.
 ///
@@ -24,32 +21,32 @@ class group_acquisition;
 /// @since 1.0.0
 class cancellation {
   public:
-    /// Throws std::system_error: it has a descriptor, or on Windows a handle.
-    cancellation() = default;
+    /// Throws std::system_error: it has a descriptor, or on Windows a handle. Or std::bad_alloc.
+    cancellation();
     cancellation(const cancellation&) = delete;
     cancellation& operator=(const cancellation&) = delete;
-    ~cancellation() = default;
+    ~cancellation();
 
     /// Before, during and after waits, any number of times.
-    void cancel() noexcept {
-        signal_.raise();
-        event_.set();
-    }
+    void cancel() noexcept;
     /// Whether a request has been made, and not been reset.
-    [[nodiscard]] bool is_cancelled() const noexcept { return signal_.is_raised(); }
+    [[nodiscard]] bool is_cancelled() const noexcept;
 
     /// For further waits. Only while nobody waits with it.
-    void reset() noexcept {
-        signal_.lower();  // first: a signal that comes now shall not be forgotten, and nobody sleeps who sees it
-        event_.reset();
-    }
+    void reset() noexcept;
 
   private:
     friend class named_lock;
     friend class detail::group_acquisition;
 
-    detail::cancellation_event event_{};
-    detail::stop_signal signal_{&event_};
+    struct source;
+    [[nodiscard]] const detail::stop_signal& signal() const noexcept;
+
+    std::unique_ptr<source> source_;
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI
+
+#if !defined(NAMED_LOCK_COMPILED)
+#include <named_lock/detail/cancellation_impl.hpp>
+#endif

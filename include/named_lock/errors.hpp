@@ -11,11 +11,10 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <utility>
 #include <vector>
 
 #include <named_lock/detail/abi.hpp>
-#include <named_lock/detail/message.hpp>
+#include <named_lock/detail/forward.hpp>
 #include <named_lock/options.hpp>
 
 #if defined(__clang__)
@@ -32,22 +31,19 @@ class lock_error : public std::system_error {
   public:
     /// @{
     /// For who throws it: `code` and, where the system's own text for it would not help, the cause in words.
-    lock_error(std::error_code code, std::string_view operation, const std::filesystem::path& path)
-        : lock_error{code, path, detail::failure_message(operation, path, code.message()), {}} {}
-    lock_error(std::errc code, std::string_view operation, const std::filesystem::path& path, std::string_view cause)
-        : lock_error{std::make_error_code(code), path, detail::failure_message(operation, path, cause), {}} {}
+    lock_error(std::error_code code, std::string_view operation, const std::filesystem::path& path);
+    lock_error(std::errc code, std::string_view operation, const std::filesystem::path& path, std::string_view cause);
     /// @}
 
     /// What it is about: the lock file, a directory, or the key in etcd.
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return details_->path; }
     /// The message, in UTF-8.
-    [[nodiscard]] const char* what() const noexcept override { return details_->message.c_str(); }
+    [[nodiscard]] const char* what() const noexcept override;
 
   protected:
     /// @cond for the classes below
     lock_error(std::error_code code, const std::filesystem::path& path, std::string message,
-               std::vector<lock_holder> holders)
-        : std::system_error{code}, details_{new details{path, std::move(message), std::move(holders)}} {}
+               std::vector<lock_holder> holders);
 
     [[nodiscard]] const std::vector<lock_holder>& seen_holders() const noexcept { return details_->holders; }
     /// @endcond
@@ -68,11 +64,7 @@ class lock_timeout : public lock_error {
     /// For who throws it.
     lock_timeout(std::string_view name, const std::filesystem::path& path, std::chrono::nanoseconds timeout,
                  std::vector<lock_holder> holders, detail::held_by known = detail::held_by::unknown,
-                 std::size_t others_wait = 0)
-        : lock_error{std::make_error_code(std::errc::timed_out), path,
-                     detail::timeout_message(name, path, timeout, holders, known, others_wait), holders},
-          timeout_{timeout},
-          others_wait_{others_wait} {}
+                 std::size_t others_wait = 0);
 
     /// How long it was waited for; negative: for ever.
     [[nodiscard]] std::chrono::nanoseconds(timeout)() const noexcept { return timeout_; }
@@ -93,15 +85,15 @@ class lock_timeout : public lock_error {
 class lock_cancelled : public lock_error {
   public:
     /// For who throws it.
-    lock_cancelled(std::string_view name, const std::filesystem::path& path)
-        : lock_error{std::make_error_code(std::errc::operation_canceled),
-                     path,
-                     detail::not_acquired(name, path) + ": cancelled by a stop request",
-                     {}} {}
+    lock_cancelled(std::string_view name, const std::filesystem::path& path);
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI
 
 #if defined(__clang__)
 #pragma clang diagnostic pop
+#endif
+
+#if !defined(NAMED_LOCK_COMPILED)
+#include <named_lock/detail/errors_impl.hpp>
 #endif

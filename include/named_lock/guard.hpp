@@ -8,8 +8,7 @@
 #include <utility>
 
 #include <named_lock/detail/abi.hpp>
-#include <named_lock/detail/lock_registry.hpp>  // which completes lock_state
-#include <named_lock/detail/lock_state.hpp>
+#include <named_lock/detail/forward.hpp>
 
 namespace nlock::NAMED_LOCK_ABI {
 
@@ -43,19 +42,15 @@ class [[nodiscard]] guard {
     ~guard() { release(); }
 
     /// Whether it still holds: not after release(), nor after named_lock::release(true) took its hold away.
-    explicit operator bool() const noexcept { return state_ != nullptr && state_->holds(hold_); }
+    explicit operator bool() const noexcept;
 
     /// Gives up this hold; once. The lock is free for others if it was the last hold of this process on it.
-    void release() noexcept {
-        if (const auto state = std::exchange(state_, nullptr)) state->give_up(hold_);
-    }
+    void release() noexcept;
 
     /// @{
     /// Of the lock, as named_lock tells them. Empty for an empty guard, as it is after release().
-    [[nodiscard]] const std::string& name() const { return state_ != nullptr ? *name_ : none<std::string>(); }
-    [[nodiscard]] const std::filesystem::path& path() const {
-        return state_ != nullptr ? state_->path() : none<std::filesystem::path>();
-    }
+    [[nodiscard]] const std::string& name() const;
+    [[nodiscard]] const std::filesystem::path& path() const;
     /// @}
 
   private:
@@ -63,16 +58,13 @@ class [[nodiscard]] guard {
     guard(std::shared_ptr<detail::lock_state> state, detail::ticket hold, const std::string& name) noexcept
         : state_{std::move(state)}, hold_{hold}, name_{&name} {}
 
-    /// Never destroyed: guards with static storage may be asked late.
-    template <class T>
-    static const T& none() {
-        static const T& empty = *new T;
-        return empty;
-    }
-
     std::shared_ptr<detail::lock_state> state_{};
     detail::ticket hold_ = 0;
     const std::string* name_ = nullptr;  // in *state_
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI
+
+#if !defined(NAMED_LOCK_COMPILED)
+#include <named_lock/detail/guard_impl.hpp>
+#endif

@@ -35,9 +35,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
-#include <new>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -52,9 +50,9 @@
 
 #include <named_lock/cancellation.hpp>
 #include <named_lock/detail/abi.hpp>
-#include <named_lock/detail/acquisition.hpp>
-#include <named_lock/detail/deadline.hpp>
-#include <named_lock/detail/lock_registry.hpp>
+#include <named_lock/detail/forward.hpp>
+#include <named_lock/detail/stop_signal.hpp>
+#include <named_lock/detail/timeout.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/guard.hpp>
 #include <named_lock/lock_name.hpp>
@@ -62,10 +60,6 @@
 #include <named_lock/version.hpp>
 
 namespace nlock::NAMED_LOCK_ABI {
-namespace detail {
-class group_acquisition;
-class acquisition_in_progress;
-}  // namespace detail
 class pending_acquire;
 
 /// A handle to the lock `<locks_dir>/<name>.lock`, with its own options. Copies and other objects of the same path are
@@ -87,10 +81,7 @@ class named_lock {
     /// Throws invalid_lock_name unless `name` is 1 to 250 bytes of UTF-8 without control characters and without any of
     /// / \ < > : " | ? *, and is none of ".", ".." and Windows' device names. Nothing is created; the path is made
     /// absolute, with symlinks resolved, now.
-    explicit named_lock(std::string_view name, lock_options options = {})
-        : state_{detail::lock_registry::instance().state_of(detail::checked_lock_name(name), options.locks_dir)},
-          name_{&state_->name()},
-          options_{without_directory(std::move(options))} {}
+    explicit named_lock(std::string_view name, lock_options options = {});
 
     named_lock(std::string_view name, std::filesystem::path locks_dir)
         : named_lock{name, lock_options{std::move(locks_dir)}} {}
@@ -106,17 +97,12 @@ class named_lock {
     /// its name. name() is its file name, to which the rules for names do not apply; options.locks_dir is not used. The same
     /// lock as a name's whose path() it is. Throws lock_error, std::errc::invalid_argument, if `file` names none: it is
     /// empty, ends with a separator, "." or "..", or has a NUL in it.
-    static named_lock at(std::filesystem::path file, lock_options options = {}) {
-        return {detail::lock_registry::instance().state_of(file), std::move(options)};
-    }
+    static named_lock at(std::filesystem::path file, lock_options options = {});
 
     /// As the constructor, but nothing is thrown: nothing and `why`, which is std::errc::invalid_argument for a bad name.
     /// Success clears it.
     [[nodiscard]] static std::optional<named_lock> make(std::string_view name, lock_options options,
-                                                        std::error_code& why) noexcept {
-        return without_throwing<std::optional<named_lock>>(
-            why, [&]() -> std::optional<named_lock> { return named_lock{name, std::move(options)}; });
-    }
+                                                        std::error_code& why) noexcept;
 
     /// @{
     /// Another handle to the same lock. There is no move: a handle is never empty.
@@ -194,12 +180,12 @@ class named_lock {
     [[nodiscard]] guard try_acquire(std::error_code& why) noexcept { return try_for(exclusive, one_attempt, why); }
     template <class Rep, class Period>
     [[nodiscard]] guard try_acquire(std::chrono::duration<Rep, Period> timeout, std::error_code& why) noexcept {
-        return try_for(exclusive, timeout, why);
+        return detail::is_number(timeout) ? try_for(exclusive, detail::to_timeout(timeout), why) : refuse(why);
     }
     [[nodiscard]] guard try_acquire_shared(std::error_code& why) noexcept { return try_for(shared, one_attempt, why); }
     template <class Rep, class Period>
     [[nodiscard]] guard try_acquire_shared(std::chrono::duration<Rep, Period> timeout, std::error_code& why) noexcept {
-        return try_for(shared, timeout, why);
+        return detail::is_number(timeout) ? try_for(shared, detail::to_timeout(timeout), why) : refuse(why);
     }
     /// @}
 
@@ -233,12 +219,7 @@ class named_lock {
     /// Gives up the calling thread's latest hold, exclusive or shared, or with `force` all of them; the guards of those
     /// holds then do nothing. No effect if it has none. With reentrant = false here and below: the holds that belong
     /// to no thread, instead of the calling thread's.
-    void release(bool force = false) {
-        const auto state = state_;  // whoever gets the lock next may destroy this object at once
-        const detail::owner_id giver = owner();
-        while (state->give_up_latest(giver) && force) {
-        }
-    }
+    void release(bool force = false);
 
     // ---- for programs with an event loop: #include <named_lock/pending_acquire.hpp> ----
 
@@ -294,23 +275,22 @@ class named_lock {
     /// As given to the constructor; the file name with at().
     [[nodiscard]] const std::string& name() const noexcept { return *name_; }
     /// Of the lock file: absolute, fixed when the object was constructed.
-    [[nodiscard]] const std::filesystem::path& path() const noexcept { return state_->path(); }
+    [[nodiscard]] const std::filesystem::path& path() const noexcept;
     /// The default time-out; negative: for ever.
     [[nodiscard]] std::chrono::nanoseconds(timeout)() const noexcept { return options_->timeout; }
     /// @{
     /// Whether, and how many times, the calling thread holds it, exclusively or shared.
     [[nodiscard]] bool is_locked() const { return lock_count() != 0; }
-    [[nodiscard]] std::size_t lock_count() const { return state_->count(owner()); }
+    [[nodiscard]] std::size_t lock_count() const;
     /// @}
     /// The processes that hold it now; empty when nobody does or when it cannot be told. A hint: see lock_holder.
-    [[nodiscard]] std::vector<lock_holder> holders() const { return party().holders; }
+    [[nodiscard]] std::vector<lock_holder> holders() const;
     /// The processes that wait for it on this machine, first in line first; empty when nobody does or when it cannot be
     /// told. A hint: see lock_waiter.
-    [[nodiscard]] std::vector<lock_waiter> waiters() const { return party(true).waiters; }
+    [[nodiscard]] std::vector<lock_waiter> waiters() const;
 
   private:
-    named_lock(std::shared_ptr<detail::lock_state> state, lock_options options)
-        : state_{std::move(state)}, name_{&state_->file_name()}, options_{without_directory(std::move(options))} {}
+    named_lock(std::shared_ptr<detail::lock_state> state, lock_options options);
 
     struct attempt {
         detail::outcome outcome;
@@ -323,119 +303,29 @@ class named_lock {
 
     friend class detail::group_acquisition;
     friend class detail::acquisition_in_progress;
-    [[nodiscard]] bool is_reentrant() const noexcept { return options_->reentrant; }
 
-    /// The path is known; a copy of its directory in each object would be a quarter of its size.
-    static std::shared_ptr<const lock_options> without_directory(lock_options&& options) {
-        const auto kept = std::make_shared<lock_options>(std::move(options));
-        kept->locks_dir = std::filesystem::path{};  // clear() would keep the memory
-        return kept;
-    }
-
-    [[nodiscard]] detail::owner_id owner() const noexcept {
-        return options_->reentrant ? detail::this_thread_id() : detail::no_thread;
-    }
-
-    [[nodiscard]] detail::lock_party party(bool names_waiters = false) const {
-        const auto state = state_;  // as in release()
-        return detail::party_at(state->path(), options_->method, names_waiters);
-    }
-
-    // What waits does so through a copy of the object: on_wait or another thread may assign to the object meanwhile.
+    [[nodiscard]] detail::owner_id owner() const noexcept;
 
     attempt take(detail::lock_kind kind, std::chrono::nanoseconds timeout, detail::given_up_by end,
-                 const detail::stop_signal* stop, bool has_told = false) {
-        const detail::request request{kind, end, timeout, *options_, owner(), stop, has_told};
-        detail::acquisition acquisition{*state_, request};
-        const detail::outcome outcome = acquisition.run();
-        return {outcome, acquisition.hold()};
-    }
-
+                 const detail::stop_signal* stop, bool has_told = false);
     detail::ticket take_or_throw(detail::lock_kind kind, std::chrono::nanoseconds timeout, detail::given_up_by end,
-                                 const detail::stop_signal* stop) {
-        const auto [outcome, hold] = take(kind, timeout, end, stop);
-        if (outcome == detail::outcome::cancelled) throw lock_cancelled{name(), path()};
-        if (outcome == detail::outcome::timed_out) throw_timeout(timeout);
-        return hold;
-    }
+                                 const detail::stop_signal* stop);
+    [[noreturn]] void throw_timeout(std::chrono::nanoseconds timeout) const;
+    guard guard_of(detail::ticket hold) &&;
 
-    [[noreturn]] void throw_timeout(std::chrono::nanoseconds timeout) const {
-        using detail::held_by;
-        const bool is_here = state_->is_held_here();
-        auto [holders, waiters, may_hide_holders] = party();
-        const held_by known = is_here            ? held_by::this_process
-                              : may_hide_holders ? held_by::another_process
-                                                 : held_by::unknown;
-        throw lock_timeout{name(), path(), timeout, std::move(holders), known, waiters.size()};
-    }
-
-    void lock_as(detail::lock_kind kind) {
-        (void)named_lock{*this}.take_or_throw(kind, options_->timeout, detail::given_up_by::unlock, nullptr);
-    }
-
-    bool take(detail::lock_kind kind, std::chrono::nanoseconds timeout, bool has_told = false) {
-        const auto end = detail::given_up_by::unlock;
-        return named_lock{*this}.take(kind, timeout, end, nullptr, has_told).outcome == detail::outcome::acquired;
-    }
-
-    template <class Clock, class Duration>
-    bool take_until(detail::lock_kind kind, std::chrono::time_point<Clock, Duration> time) {
-        named_lock self{*this};
-        for (bool again = false;; again = true) {  // if the clock was set back meanwhile
-            const std::chrono::nanoseconds left = detail::time_until(time);
-            if (self.take(kind, left, again)) return true;
-            if (left == std::chrono::nanoseconds::zero()) return false;
-        }
-    }
-
-    guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const detail::stop_signal* stop = nullptr) {
-        named_lock self{*this};
-        return std::move(self).guard_of(self.take_or_throw(kind, timeout, detail::given_up_by::guard, stop));
-    }
+    guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const detail::stop_signal* stop = nullptr);
     guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const cancellation& stop) {
-        return wait_for(kind, timeout, &stop.signal_);
+        return wait_for(kind, timeout, &stop.signal());
     }
-
-    guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const detail::stop_signal* stop = nullptr) {
-        named_lock self{*this};
-        return std::move(self).guard_of(self.take(kind, timeout, detail::given_up_by::guard, stop).hold);
-    }
+    guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const detail::stop_signal* stop = nullptr);
     guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const cancellation& stop) {
-        return try_for(kind, timeout, &stop.signal_);
+        return try_for(kind, timeout, &stop.signal());
     }
-
-    template <class Duration>
-    guard try_for(detail::lock_kind kind, Duration timeout, std::error_code& why) noexcept {
-        return without_throwing<guard>(why, [&] {
-            named_lock self{*this};
-            const auto [outcome, hold] = self.take(kind, detail::to_timeout(timeout), detail::given_up_by::guard, nullptr);
-            if (outcome != detail::outcome::acquired) why = std::make_error_code(std::errc::timed_out);
-            return std::move(self).guard_of(hold);
-        });
-    }
-
-    /// What `work` returns; or an empty result, with the reason why it throws.
-    template <class Result, class Work>
-    static Result without_throwing(std::error_code& why, Work work) noexcept {
-        const detail::cancellation_shield shield;  // glibc would unwind on_wait
-        why.clear();
-        try {
-            return work();
-        } catch (const std::system_error& e) {
-            why = e.code();
-        } catch (const std::bad_alloc&) {
-            why = std::make_error_code(std::errc::not_enough_memory);
-        } catch (const std::length_error&) {
-            why = std::make_error_code(std::errc::not_enough_memory);
-        } catch (const std::invalid_argument&) {
-            why = std::make_error_code(std::errc::invalid_argument);
-        } catch (...) {
-        }
-        if (!why) why = std::make_error_code(std::errc::operation_canceled);
+    guard try_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, std::error_code& why) noexcept;
+    static guard refuse(std::error_code& why) noexcept {
+        why = std::make_error_code(std::errc::invalid_argument);
         return {};
     }
-
-    guard guard_of(detail::ticket hold) && { return hold == 0 ? guard{} : guard{std::move(state_), hold, *name_}; }
 
 #if defined(__cpp_lib_jthread)
     guard wait_for(detail::lock_kind kind, std::chrono::nanoseconds timeout, const std::stop_token& stop) {
@@ -447,16 +337,23 @@ class named_lock {
     template <class Take>
     guard stoppable(const std::stop_token& stop, Take take) {
         const auto state = state_;  // as in release()
-        return detail::until_stopped(stop, [&](const detail::stop_signal& signal) { state->wake(signal); }, take);
+        return detail::until_stopped(stop, [&](const detail::stop_signal& signal) { wake(*state, signal); }, take);
     }
 #endif
+    static void wake(detail::lock_state& state, const detail::stop_signal& signal) noexcept;
 
-    void give_up(detail::lock_kind kind) {
-        const auto state = state_;  // as in release()
-        if (state->give_up_kind(owner(), kind)) return;
-        throw lock_error{std::errc::operation_not_permitted, kind == shared ? "unlock_shared" : "unlock", state->path(),
-                         "the calling thread does not hold it so"};
+    void lock_as(detail::lock_kind kind);
+    bool take(detail::lock_kind kind, std::chrono::nanoseconds timeout, bool has_told = false);
+    template <class Clock, class Duration>
+    bool take_until(detail::lock_kind kind, std::chrono::time_point<Clock, Duration> time) {
+        named_lock self{*this};
+        for (bool again = false;; again = true) {  // if the clock was set back meanwhile
+            const std::chrono::nanoseconds left = detail::time_until(time);
+            if (self.take(kind, left, again)) return true;
+            if (left == std::chrono::nanoseconds::zero()) return false;
+        }
     }
+    void give_up(detail::lock_kind kind);
 
     std::shared_ptr<detail::lock_state> state_;
     const std::string* name_;  // in *state_
@@ -464,5 +361,9 @@ class named_lock {
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI
+
+#if !defined(NAMED_LOCK_COMPILED)
+#include <named_lock/detail/named_lock_impl.hpp>
+#endif
 
 #include <named_lock/acquire_all.hpp>

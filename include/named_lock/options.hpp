@@ -46,18 +46,10 @@ struct lock_holder {
 
 /// "pid 4242 (report)", or "pid 4242" if its name is not known. So do operator<< and std::format (C++20).
 /// @since 1.0.0
-inline std::string to_string(const lock_holder& holder) {
-    std::string text = "pid " + std::to_string(holder.pid);
-    if (!holder.process.empty()) text.append(" (").append(holder.process).append(")");
-    return text;
-}
+std::string to_string(const lock_holder& holder);
 /// "pid 4242 (report), pid 17 (make)"; empty for none.
 /// @since 1.0.0
-inline std::string to_string(const std::vector<lock_holder>& holders) {
-    std::string text;
-    for (const lock_holder& holder : holders) text.append(text.empty() ? "" : ", ").append(to_string(holder));
-    return text;
-}
+std::string to_string(const std::vector<lock_holder>& holders);
 template <class Traits>
 std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, const lock_holder& holder) {
     return out << to_string(holder).c_str();
@@ -155,4 +147,8 @@ struct std::formatter<std::vector<nlock::lock_holder>> : std::formatter<std::str
         return std::formatter<std::string_view>::format(to_string(holders), context);
     }
 };
+#endif
+
+#if !defined(NAMED_LOCK_COMPILED)
+#include <named_lock/detail/options_impl.hpp>
 #endif

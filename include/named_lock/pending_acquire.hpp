@@ -8,145 +8,15 @@
 //     if (nlock::guard held = pending.try_complete()) ...   // else watch on, with a timer for the new wake_at()
 #pragma once
 
-#include <atomic>
 #include <chrono>
-#include <cstdint>
-#include <exception>
 #include <memory>
-#include <utility>
 
-#include <named_lock/detail/abi.hpp>
-#include <named_lock/detail/acquisition.hpp>
-#include <named_lock/detail/deadline.hpp>
-#include <named_lock/detail/lock_kind.hpp>
-#include <named_lock/detail/lock_registry.hpp>
-#include <named_lock/detail/news_handle.hpp>
-#include <named_lock/detail/platform.hpp>
-#include <named_lock/detail/request.hpp>
-#include <named_lock/errors.hpp>
+#include <named_lock/detail/forward.hpp>
+#include <named_lock/detail/timeout.hpp>
 #include <named_lock/guard.hpp>
 #include <named_lock/named_lock.hpp>
 
 namespace nlock::NAMED_LOCK_ABI {
-namespace detail {
-
-/// The driver of a program that does not sleep for one lock alone. It stays where it is in memory, as others know it as a
-/// waiter.
-///
-///   state    | until_        | the handle is set                        | try_complete()
-///   ---------|---------------|------------------------------------------|------------------------------------------------
-///   waiting  | turn or news  | by news, and by whom the process wakes   | goes on, if what it waits for has come
-///            | rest          | by whom the process wakes                | the same
-///   ended    | done          | at once                                  | hands out the guard, or throws
-///   is_done  | done          | no longer                                | empty, or throws the same again
-class acquisition_in_progress {
-  public:
-    acquisition_in_progress(const named_lock& lock, lock_kind kind, std::chrono::nanoseconds timeout)
-        : lock_{lock},
-          request_{kind, given_up_by::guard, timeout, *lock_.options_, no_thread, nullptr, false},
-          steps_{*lock_.state_, request_} {
-        play([this] { return steps_.begin(handle_, pause_of_one_more()); });
-    }
-    acquisition_in_progress(const acquisition_in_progress&) = delete;
-    acquisition_in_progress& operator=(const acquisition_in_progress&) = delete;
-    ~acquisition_in_progress() {
-        if (is_parents()) return;
-        if (until_.what != pause::done) abandon();
-        pending().fetch_sub(1);
-    }
-
-    [[nodiscard]] news_handle::native_type native_handle() const noexcept { return handle_.get(); }
-    [[nodiscard]] bool is_done() const noexcept { return is_done_; }
-
-    [[nodiscard]] std::chrono::steady_clock::time_point wake_at() const noexcept {
-        if (is_done_ || is_parents()) return (std::chrono::steady_clock::time_point::max)();
-        return until_.what == pause::done ? began_ : until_.end.time();
-    }
-
-    guard try_complete() {
-        if (is_parents()) return {};
-        if (until_.what != pause::done) {
-            handle_.unlisten();  // before that, it may be set
-            handle_.clear();
-            play([this] {
-                return steps_.has_come(until_) ? steps_.go_on(pause_of(pending().load())) : until_;
-            });
-            if (until_.what != pause::done) return {};
-        }
-        is_done_ = true;
-        handle_.clear();
-        if (failure_ != nullptr) std::rethrow_exception(failure_);
-        return std::move(granted_);
-    }
-
-    void cancel() noexcept {
-        if (is_done_ || is_parents()) return;
-        if (until_.what != pause::done) abandon();
-        granted_.release();
-        is_done_ = true;
-        handle_.clear();
-        ends_on_throw([this]() -> pause { throw lock_cancelled{lock_.name(), lock_.path()}; });
-    }
-
-  private:
-    /// A forked child has the memory of the parent's acquisition, but neither its place nor its descriptors.
-    [[nodiscard]] bool is_parents() const noexcept { return generation_ != fork_generation(); }
-
-    static std::atomic<int>& pending() noexcept { return lock_registry::instance().pending(); }
-
-    /// Of one, without news: a thousand attempts a second for all together. They take about 20 us each. (Measured, 1,000
-    /// locks held by others: 0.38 of a core without this.)
-    static std::chrono::nanoseconds pause_of(int pending) noexcept { return std::chrono::milliseconds{pending - 1}; }
-    static std::chrono::nanoseconds pause_of_one_more() noexcept {
-        return pause_of(pending().fetch_add(1) + 1);
-    }
-
-    template <class Steps>
-    void play(Steps steps) noexcept {
-        ends_on_throw([&] {
-            const pause next = steps();
-            if (next.what != pause::done) return next;
-            if (steps_.result() == outcome::timed_out) lock_.throw_timeout(request_.timeout);
-            granted_ = named_lock{lock_}.guard_of(steps_.hold());
-            return next;
-        });
-        if (until_.what == pause::done) {
-            handle_.set();
-        } else if (until_.what == pause::news && steps_.watch() != nullptr) {
-            handle_.listen(*steps_.watch());
-        }
-    }
-
-    /// What it throws is the end.
-    template <class Steps>
-    void ends_on_throw(Steps steps) noexcept {
-        try {
-            until_ = steps();
-        } catch (...) {
-            until_ = {pause::done};
-            failure_ = std::current_exception();
-        }
-    }
-
-    void abandon() noexcept {
-        handle_.unlisten();
-        steps_.abandon();
-        until_ = {pause::done};
-    }
-
-    const std::uint32_t generation_ = fork_generation();
-    const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-    const named_lock lock_;
-    const request request_;
-    news_handle handle_{};
-    acquisition steps_;
-    pause until_{pause::none};
-    guard granted_{};
-    std::exception_ptr failure_{};
-    bool is_done_ = false;
-};
-
-}  // namespace detail
 
 /// An acquisition in progress, for programs with an event loop. A lock that is free is acquired when it begins, and held until
 /// the guard that try_complete() returns goes, or this object.
@@ -170,52 +40,57 @@ class acquisition_in_progress {
 class pending_acquire {
   public:
     /// A descriptor. Windows: an event.
-    using native_handle_type = detail::news_handle::native_type;
+#if defined(_WIN32)
+    using native_handle_type = void*;
+#else
+    using native_handle_type = int;
+#endif
 
     /// @{
     /// Of the other one nothing may be asked afterwards but is_done(). What this one was waiting for is given up, as by cancel().
-    pending_acquire(pending_acquire&&) noexcept = default;
-    pending_acquire& operator=(pending_acquire&&) noexcept = default;
+    pending_acquire(pending_acquire&&) noexcept;
+    pending_acquire& operator=(pending_acquire&&) noexcept;
     /// @}
     pending_acquire(const pending_acquire&) = delete;
     pending_acquire& operator=(const pending_acquire&) = delete;
     /// As cancel().
-    ~pending_acquire() = default;
+    ~pending_acquire();
 
     /// Readable, or set, while there is news: then call try_complete(). The same for life, and of this object alone. Only to
     /// be watched.
-    [[nodiscard]] native_handle_type native_handle() const noexcept { return progress_->native_handle(); }
+    [[nodiscard]] native_handle_type native_handle() const noexcept;
 
     /// Call try_complete() then at the latest: for the time-out, and for what the system does not report. It changes with each
     /// call. time_point::max(): there is no need to.
-    [[nodiscard]] std::chrono::steady_clock::time_point wake_at() const noexcept { return progress_->wake_at(); }
+    [[nodiscard]] std::chrono::steady_clock::time_point wake_at() const noexcept;
 
     /// The guard, once; empty: not yet. Throws as named_lock::acquire() does, lock_timeout and lock_cancelled included.
-    [[nodiscard]] guard try_complete() { return progress_->try_complete(); }
+    [[nodiscard]] guard try_complete();
 
     /// Leaves the line. try_complete() then throws lock_cancelled, unless it has given its guard or thrown before.
-    void cancel() noexcept { progress_->cancel(); }
+    void cancel() noexcept;
 
     /// It has given its guard, thrown, or was cancelled.
-    [[nodiscard]] bool is_done() const noexcept { return progress_ == nullptr || progress_->is_done(); }
+    [[nodiscard]] bool is_done() const noexcept;
 
   private:
     friend class named_lock;
-    pending_acquire(const named_lock& lock, detail::lock_kind kind, std::chrono::nanoseconds timeout)
-        : progress_{std::make_unique<detail::acquisition_in_progress>(lock, kind, timeout)} {}
+    pending_acquire(const named_lock& lock, detail::lock_kind kind, std::chrono::nanoseconds timeout);
 
     std::unique_ptr<detail::acquisition_in_progress> progress_;
 };
 
-inline pending_acquire named_lock::begin_acquire() { return {*this, exclusive, options_->timeout}; }
 template <class Rep, class Period>
 pending_acquire named_lock::begin_acquire(std::chrono::duration<Rep, Period> timeout) {
     return {*this, exclusive, detail::to_timeout(timeout)};
 }
-inline pending_acquire named_lock::begin_acquire_shared() { return {*this, shared, options_->timeout}; }
 template <class Rep, class Period>
 pending_acquire named_lock::begin_acquire_shared(std::chrono::duration<Rep, Period> timeout) {
     return {*this, shared, detail::to_timeout(timeout)};
 }
 
 }  // namespace nlock::NAMED_LOCK_ABI
+
+#if !defined(NAMED_LOCK_COMPILED)
+#include <named_lock/detail/pending_acquire_impl.hpp>
+#endif

@@ -14,19 +14,10 @@
 
 #include <filesystem>
 #include <string>
-#include <system_error>
 
 #include <named_lock/detail/abi.hpp>
-#include <named_lock/detail/lock_kind.hpp>
-#include <named_lock/detail/lock_registry.hpp>
-#include <named_lock/detail/platform.hpp>
 #include <named_lock/errors.hpp>
 #include <named_lock/options.hpp>
-#if defined(_WIN32)
-#include <named_lock/detail/windows/probe.hpp>
-#else
-#include <named_lock/detail/posix/probe.hpp>
-#endif
 
 namespace nlock::NAMED_LOCK_ABI {
 
@@ -64,27 +55,10 @@ struct lock_support {
 /// only functions that are async-signal-safe, holds back all signals, and leaves by _exit(). On Windows there is no
 /// child, only a second handle. A program that is killed meanwhile leaves the file behind.
 /// @since 1.0.0
-[[nodiscard]] inline lock_support probe(const std::filesystem::path& locks_dir,
-                                        lock_method method = lock_method::flock) {
-    using detail::lock_kind;
-    if (locks_dir.native().find(std::filesystem::path::value_type{}) != std::filesystem::path::string_type::npos) {
-        throw lock_error{std::errc::invalid_argument, "probe", locks_dir, "it contains a NUL"};
-    }
-    (void)detail::lock_registry::instance();  // with it come the fork handlers, which close our files in other children
-    const detail::trial_file trial{locks_dir};
-    const auto volume = trial.volume(method);
-    lock_support found{volume.file_system, volume.is_remote, volume.locks_stay_here, false, false};
-    found.exclusive_locks_exclude = trial.while_locked(lock_kind::exclusive, method, [&] {
-        const auto here = trial.ask(method);
-        const auto in_child = trial.ask_in_child(method);
-        return !here.shared && !here.exclusive && !in_child.shared && !in_child.exclusive;
-    });
-    found.shared_locks_exclude = trial.while_locked(lock_kind::shared, method, [&] {
-        const auto here = trial.ask(method);
-        const auto in_child = trial.ask_in_child(method);
-        return !here.exclusive && !in_child.exclusive;
-    });
-    return found;
-}
+[[nodiscard]] lock_support probe(const std::filesystem::path& locks_dir, lock_method method = lock_method::flock);
 
 }  // namespace nlock::NAMED_LOCK_ABI
+
+#if !defined(NAMED_LOCK_COMPILED)
+#include <named_lock/detail/probe_impl.hpp>
+#endif

@@ -31,4 +31,8 @@ int main(int, char** argv) {
     expect(!is_locked_elsewhere("linked", locks_dir), "both are given up");
     const auto both = nlock::acquire_all({here, nlock::named_lock{"another", locks_dir}}, std::chrono::seconds{10});
     expect(both.size() == 2, "acquire_all has both");
+#if defined(WITHOUT_EXCEPTIONS)
+    const char* const untrue = what_does_not_hold_without_exceptions(locks_dir);
+    expect(untrue == nullptr, untrue);
+#endif
 }

@@ -41,6 +41,7 @@ endif()
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/named_lock-config-version.cmake"
     COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
 install(FILES "${CMAKE_CURRENT_LIST_DIR}/named_lock-config.cmake" "${PROJECT_BINARY_DIR}/named_lock-config-version.cmake"
+    "${CMAKE_CURRENT_LIST_DIR}/named_lock-compiled-targets.cmake"
     DESTINATION "${package_dir}" COMPONENT named_lock_development)
 
 # From where they are installed to, so that the whole may be moved.

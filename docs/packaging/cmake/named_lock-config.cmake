@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The named_lock authors
 #
-# find_package(named_lock 1.0 [COMPONENTS asio etcd tool]): named_lock::named_lock, and a target for each component. They are
+# find_package(named_lock 1.0 [COMPONENTS asio compiled etcd tool]): named_lock::named_lock, and a target for each component. They are
 # optional when named_lock is installed, so that a project that needs one says so.
 
 include(CMakeFindDependencyMacro)

@@ -17,7 +17,7 @@ import sys
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 INCLUDE = SOURCE / "include"
-OF_OTHERS = re.compile(r"etcd|asio")
+OF_OTHERS = re.compile(r"etcd|asio|compiled")
 OF_A_SYSTEM = re.compile(r"named_lock/detail/\w+/")
 OURS = re.compile(r"#include <(named_lock/[^>]+)>")
 THEIRS = re.compile(r"#include <[^>]+>")
@@ -123,7 +123,8 @@ def main():
     version = re.search(r'NAMED_LOCK_VERSION "(.*)"', (INCLUDE / "named_lock/version.hpp").read_text())[1]
 
     header = Amalgam()
-    header.lines = ["#pragma once"]
+    header.lines = ["#pragma once", "", "#if defined(NAMED_LOCK_COMPILED)",
+                    '#error "named_lock: this header is for programs without NAMED_LOCK_COMPILED."', "#endif"]
     public = sorted(f"named_lock/{path.name}" for path in (INCLUDE / "named_lock").glob("*.hpp"))
     public = ["named_lock/named_lock.hpp", *(name for name in public if not OF_OTHERS.search(name))]
     for name in public:

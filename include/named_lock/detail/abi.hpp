@@ -19,8 +19,16 @@
 #if __cplusplus < 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG < 201703L)
 #error "named_lock needs C++17 or a later language level."
 #endif
-#if (defined(__GNUC__) && !defined(__EXCEPTIONS)) || (defined(_MSC_VER) && !defined(_CPPUNWIND))
-#error "named_lock needs exceptions, which are switched off here."
+#if !defined(NAMED_LOCK_COMPILED) && \
+    ((defined(__GNUC__) && !defined(__EXCEPTIONS)) || (defined(_MSC_VER) && !defined(_CPPUNWIND)))
+#error "named_lock needs exceptions, which are switched off here. Or link named_lock::compiled."
+#endif
+
+// On what one object of the program defines, if it is made with NAMED_LOCK_COMPILED (compiled.hpp); else all of them do.
+#if defined(NAMED_LOCK_COMPILED)
+#define NAMED_LOCK_INLINE
+#else
+#define NAMED_LOCK_INLINE inline
 #endif
 
 #include <cstdint>  // which tells the standard library, too
@@ -66,3 +74,16 @@ namespace nlock {
 namespace NAMED_LOCK_ABI {}
 using namespace NAMED_LOCK_ABI;
 }  // namespace nlock
+
+// A program uses one way, the headers or named_lock::compiled. Both have the same names, so that there is one registry
+// whatever happens; linkers that compare what is thread-local (GNU's, gold, Apple's) report a program that mixes them.
+namespace nlock::NAMED_LOCK_ABI::detail {
+#if defined(NAMED_LOCK_COMPILED)
+extern const char headers_and_compiled_are_mixed;
+#if defined(__GNUC__)
+[[gnu::used]] static const char* const way_of_this_object = &headers_and_compiled_are_mixed;
+#endif
+#elif defined(__GNUC__) && !defined(_WIN32)
+[[gnu::used]] inline thread_local char headers_and_compiled_are_mixed = 0;
+#endif
+}  // namespace nlock::NAMED_LOCK_ABI::detail

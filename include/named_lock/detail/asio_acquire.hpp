@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/forward.hpp>
 #include <named_lock/guard.hpp>
 #include <named_lock/named_lock.hpp>
 #include <named_lock/pending_acquire.hpp>

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/forward.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
 

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include <named_lock/detail/creation.hpp>
+#include <named_lock/detail/forward.hpp>
 #include <named_lock/detail/line_place.hpp>
-#include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/platform.hpp>
 #include <named_lock/detail/watch_event.hpp>
 #include <named_lock/options.hpp>

@@ -22,8 +22,8 @@
 
 #include <named_lock/detail/deadline.hpp>
 #include <named_lock/detail/lock_state.hpp>
+#include <named_lock/detail/name_rules.hpp>
 #include <named_lock/errors.hpp>
-#include <named_lock/lock_name.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
 

@@ -26,10 +26,10 @@
 
 #include <named_lock/detail/lock_file.hpp>
 #include <named_lock/detail/message.hpp>
+#include <named_lock/detail/name_rules.hpp>
 #include <named_lock/detail/request.hpp>
 #include <named_lock/detail/wake_listener.hpp>
 #include <named_lock/errors.hpp>
-#include <named_lock/lock_name.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
 

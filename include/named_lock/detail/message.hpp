@@ -13,7 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include <named_lock/lock_name.hpp>
+#include <named_lock/detail/forward.hpp>
+#include <named_lock/detail/name_rules.hpp>
 #include <named_lock/options.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
@@ -70,9 +71,6 @@ inline std::string in_words(std::chrono::nanoseconds time) {
     if (words.back() == '.') words.pop_back();
     return words += in_seconds ? " s" : " ms";
 }
-
-/// What is known of who holds a lock where no process can be named.
-enum class held_by { unknown, this_process, another_process };
 
 inline std::string timeout_message(std::string_view name, const std::filesystem::path& path,
                                    std::chrono::nanoseconds timeout, const std::vector<lock_holder>& holders,

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include <named_lock/lock_name.hpp>
+#include <named_lock/detail/name_rules.hpp>
 
 #include "input.hpp"
 

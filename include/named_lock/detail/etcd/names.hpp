@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include <named_lock/lock_name.hpp>
+#include <named_lock/detail/name_rules.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail::etcd {
 

@@ -32,8 +32,8 @@
 #include <named_lock/detail/linux/proc.hpp>
 #include <named_lock/detail/linux/volume.hpp>
 #include <named_lock/detail/lock_party.hpp>
+#include <named_lock/detail/name_rules.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
-#include <named_lock/lock_name.hpp>
 #include <named_lock/options.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {

@@ -23,9 +23,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <named_lock/detail/forward.hpp>
 #include <named_lock/detail/line_place.hpp>
 #include <named_lock/detail/linux/bell.hpp>
-#include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/posix/file.hpp>
 #include <named_lock/options.hpp>
 

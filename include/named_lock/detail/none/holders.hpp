@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/forward.hpp>
 #include <named_lock/detail/lock_party.hpp>
 #include <named_lock/options.hpp>
 

@@ -6,8 +6,8 @@
 
 #include <chrono>
 
+#include <named_lock/detail/forward.hpp>
 #include <named_lock/detail/line_place.hpp>
-#include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/options.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {

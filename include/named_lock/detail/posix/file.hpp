@@ -21,7 +21,7 @@
 #include <utility>
 
 #include <named_lock/detail/creation.hpp>
-#include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/forward.hpp>
 #include <named_lock/detail/message.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/errors.hpp>

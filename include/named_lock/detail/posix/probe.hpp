@@ -22,7 +22,7 @@
 #include <string>
 #include <system_error>
 
-#include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/forward.hpp>
 #include <named_lock/detail/message.hpp>
 #include <named_lock/detail/posix/descriptor.hpp>
 #include <named_lock/detail/posix/file.hpp>

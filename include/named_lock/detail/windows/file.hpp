@@ -21,7 +21,7 @@
 
 #include <named_lock/detail/creation.hpp>
 #include <named_lock/detail/deadline.hpp>
-#include <named_lock/detail/lock_kind.hpp>
+#include <named_lock/detail/forward.hpp>
 #include <named_lock/detail/message.hpp>
 #include <named_lock/detail/windows/api.hpp>
 #include <named_lock/detail/windows/directory.hpp>

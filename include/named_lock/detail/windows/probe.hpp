@@ -12,8 +12,8 @@
 #include <string>
 #include <system_error>
 
+#include <named_lock/detail/forward.hpp>
 #include <named_lock/detail/lock_file.hpp>
-#include <named_lock/detail/lock_kind.hpp>
 #include <named_lock/detail/message.hpp>
 #include <named_lock/detail/windows/api.hpp>
 #include <named_lock/detail/windows/directory.hpp>

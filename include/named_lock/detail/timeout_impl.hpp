@@ -2,10 +2,12 @@
 // Copyright (c) 2026 The named_lock authors
 #pragma once
 
-#include <named_lock/detail/abi.hpp>
+#include <stdexcept>
+
+#include <named_lock/detail/timeout.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
 
-enum class lock_kind { shared, exclusive };
+NAMED_LOCK_INLINE void throw_no_number() { throw std::invalid_argument{"a lock time-out must be a number"}; }
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail
