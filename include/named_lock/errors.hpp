@@ -64,7 +64,7 @@ class lock_timeout : public lock_error {
     /// For who throws it.
     lock_timeout(std::string_view name, const std::filesystem::path& path, std::chrono::nanoseconds timeout,
                  std::vector<lock_holder> holders, detail::held_by known = detail::held_by::unknown,
-                 std::size_t others_wait = 0);
+                 std::size_t others_wait = 0, std::string_view circle = {});
 
     /// How long it was waited for; negative: for ever.
     [[nodiscard]] std::chrono::nanoseconds(timeout)() const noexcept { return timeout_; }

@@ -203,7 +203,7 @@ class acquisition {
     void tell(mutex_lock& lock) {
         const lock_options& options = request_.options;
         lock.unlock();
-        options.on_wait({state_.path(), party_at(state_.path(), options.method, false).holders});
+        options.on_wait({state_.path(), party_at(state_.path(), options.method, party_detail::none).holders});
         lock = state_.enter();
         if (options.on_wait_interval > std::chrono::milliseconds::zero()) tells_again_ = deadline{options.on_wait_interval};
     }

@@ -32,9 +32,10 @@ NAMED_LOCK_INLINE const char* lock_error::what() const noexcept { return details
 
 NAMED_LOCK_INLINE lock_timeout::lock_timeout(std::string_view name, const std::filesystem::path& path,
                                              std::chrono::nanoseconds timeout, std::vector<lock_holder> holders,
-                                             detail::held_by known, std::size_t others_wait)
+                                             detail::held_by known, std::size_t others_wait,
+                                             std::string_view circle)
     : lock_error{std::make_error_code(std::errc::timed_out), path,
-                 detail::timeout_message(name, path, timeout, holders, known, others_wait), holders},
+                 detail::timeout_message(name, path, timeout, holders, known, others_wait, circle), holders},
       timeout_{timeout},
       others_wait_{others_wait} {}
 

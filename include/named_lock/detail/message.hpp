@@ -74,7 +74,8 @@ inline std::string in_words(std::chrono::nanoseconds time) {
 
 inline std::string timeout_message(std::string_view name, const std::filesystem::path& path,
                                    std::chrono::nanoseconds timeout, const std::vector<lock_holder>& holders,
-                                   held_by known = held_by::unknown, std::size_t others_wait = 0) {
+                                   held_by known = held_by::unknown, std::size_t others_wait = 0,
+                                   std::string_view circle = {}) {
     std::string message = not_acquired(name, path);
     if (timeout >= std::chrono::nanoseconds::zero()) message.append(" within ").append(in_words(timeout));
     if (holders.empty() && known == held_by::this_process) message.append("; held by this process");
@@ -85,6 +86,7 @@ inline std::string timeout_message(std::string_view name, const std::filesystem:
     if (others_wait != 0) {
         message.append("; ").append(std::to_string(others_wait)).append(others_wait == 1 ? " other waits" : " others wait");
     }
+    if (!circle.empty()) message.append("; perhaps a deadlock: ").append(circle);
     return message;
 }
 

@@ -85,12 +85,12 @@ NAMED_LOCK_INLINE std::size_t named_lock::lock_count() const { return state_->co
 
 NAMED_LOCK_INLINE std::vector<lock_holder> named_lock::holders() const {
     const auto state = state_;  // as in release()
-    return detail::party_at(state->path(), options_->method, false).holders;
+    return detail::party_at(state->path(), options_->method, detail::party_detail::none).holders;
 }
 
 NAMED_LOCK_INLINE std::vector<lock_waiter> named_lock::waiters() const {
     const auto state = state_;  // as in release()
-    return detail::party_at(state->path(), options_->method, true).waiters;
+    return detail::party_at(state->path(), options_->method, detail::party_detail::waiter_names).waiters;
 }
 
 // What waits does so through a copy of the object: on_wait or another thread may assign to the object meanwhile.
@@ -115,11 +115,12 @@ NAMED_LOCK_INLINE detail::ticket named_lock::take_or_throw(detail::lock_kind kin
 NAMED_LOCK_INLINE void named_lock::throw_timeout(std::chrono::nanoseconds timeout) const {
     using detail::held_by;
     const bool is_here = state_->is_held_here();
-    auto [holders, waiters, may_hide_holders] = detail::party_at(path(), options_->method, false);
+    auto [holders, waiters, may_hide_holders, circle] =
+        detail::party_at(path(), options_->method, detail::party_detail::circle);
     const held_by known = is_here            ? held_by::this_process
                           : may_hide_holders ? held_by::another_process
                                              : held_by::unknown;
-    throw lock_timeout{name(), path(), timeout, std::move(holders), known, waiters.size()};
+    throw lock_timeout{name(), path(), timeout, std::move(holders), known, waiters.size(), circle};
 }
 
 NAMED_LOCK_INLINE guard named_lock::guard_of(detail::ticket hold) && {

@@ -19,7 +19,7 @@
 //   remove_locked_file(file, path)               while it is locked, if the path names it
 //   remove_released_file(path)                   after it was closed; false: it stays. One of the two does nothing
 //   has_line(file, method)                       whether waiters of other processes stand in a line for it, see below
-//   party_at(path, method, names_waiters)        who holds it and who waits, as far as that can be told
+//   party_at(path, method, detail)               who holds it and who waits, as far as that can be told
 //   party_look{}.at(path)                        the same, by whichever method, and whether it is held; one look for many
 //   is_used_otherwise(path)                      while it is locked here: whether anybody waits, or has locked it by the other
 //                                                method although the two do not exclude each other

@@ -232,10 +232,35 @@ inline std::vector<lock_waiter> waiters_in(std::string_view table, const proc_fi
     return waiters;
 }
 
+/// Whether `text` has the mark of one whom that hold of its file keeps waiting.
+inline bool has_mark_of_waiter(std::string_view text, const lock_line& hold) {
+    bool result = false;
+    for_each_lock_line(text, hold.file, [&](const lock_line& lock) {
+        result |= is_mark(lock) && (!hold.shared || lock.start < static_cast<std::uint64_t>(readers_begin));
+    });
+    return result;
+}
+
+/// The path of the file of that hold if a process waits for it; else an empty one. A mark names its process by the pid in a
+/// namespace that may be another, but the descriptor that has it tells whose it is.
+inline std::filesystem::path path_waited_for(std::int64_t pid, const lock_line& hold, const look_time& time) {
+    const std::string fdinfo = proc_path(pid, "/fdinfo/");
+    proc_directory numbers{fdinfo};
+    for (auto number = numbers.next(); number && !time.is_over(); number = numbers.next()) {
+        const std::string fd = std::to_string(*number);
+        if (!has_mark_of_waiter(read_proc(fdinfo + fd, time).value_or(""), hold)) continue;
+        std::error_code gone;
+        std::filesystem::path path = std::filesystem::read_symlink(proc_path(pid, "/fd/") + fd, gone);
+        const auto file = proc_file::at(path, time);
+        if (file && file->has_name_of_its_own() && file->name() == hold.file) return path;
+    }
+    return {};
+}
+
 /// A look at locks, of which the first read of /proc/locks is a part.
 class party_look {
   public:
-    lock_look at(const std::filesystem::path& path, lock_method method, bool names_waiters) const {
+    lock_look at(const std::filesystem::path& path, lock_method method, party_detail wanted) const {
         if (!is_own_) return {{{}, {}, true}};
         const look_time time{longest};
         const auto file = proc_file::at(path, time);
@@ -249,21 +274,38 @@ class party_look {
             found.is_shared = lock.shared;
         });
         if (is_told && method == lock_method::flock) found.party.waiters = waiters_in(*table_, *file);
-        if (!names_waiters) return found;
+        if (wanted == party_detail::circle) found.party.circle = circle_with(found.party.holders, time);
+        if (wanted != party_detail::waiter_names) return found;
         for (lock_waiter& waiter : found.party.waiters) waiter.process = process_name(waiter.pid, time);
         return found;
     }
 
     /// By whichever method.
     [[nodiscard]] lock_look at(const std::filesystem::path& path) const {
-        lock_look found = at(path, lock_method::flock, true);
+        lock_look found = at(path, lock_method::flock, party_detail::waiter_names);
         if (found.is_held) return found;
-        lock_look other = at(path, lock_method::fcntl, true);
+        lock_look other = at(path, lock_method::fcntl, party_detail::waiter_names);
         other.party.waiters = std::move(found.party.waiters);
         return other;
     }
 
   private:
+    /// Only what is so for processes: which of their threads do it is not told.
+    [[nodiscard]] std::string circle_with(const std::vector<lock_holder>& holders, const look_time& time) const {
+        const std::string_view table = table_ ? std::string_view{*table_} : "";
+        std::string circle;
+        for_each_lock_line(table, [&](const lock_line& hold) {
+            const bool is_own = is_hold(hold, lock_method::flock) && hold.pid == ::getpid();
+            if (!is_own || !circle.empty() || time.is_over() || !has_mark_of_waiter(table, hold)) return;
+            for (const lock_holder& holder : holders) {
+                if (!circle.empty() || holder.pid == hold.pid) continue;
+                const std::filesystem::path path = path_waited_for(holder.pid, hold, time);
+                if (!path.empty()) circle = to_string(holder) + " waits for " + text_of(path) + ", which this process holds";
+            }
+        });
+        return circle;
+    }
+
     static constexpr std::chrono::milliseconds longest{5};
 
     bool is_own_ = is_own_proc();
@@ -271,8 +313,8 @@ class party_look {
     std::optional<std::string> table_ = is_own_ ? read_proc("/proc/locks", look_time{longest}) : std::nullopt;
 };
 
-inline lock_party party_at(const std::filesystem::path& path, lock_method method, bool names_waiters) {
-    return party_look{}.at(path, method, names_waiters).party;
+inline lock_party party_at(const std::filesystem::path& path, lock_method method, party_detail wanted) {
+    return party_look{}.at(path, method, wanted).party;
 }
 
 /// Whether anybody waits for a file that this process has locked by flock(2), or has locked it by fcntl(2); for a file system

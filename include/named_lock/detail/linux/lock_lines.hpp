@@ -44,13 +44,20 @@ inline std::optional<lock_line> parse_lock(std::string_view text) noexcept {
     return lock;
 }
 
-/// Calls `visit` with each lock of `file` in the text of /proc/locks or of an fdinfo. The order means nothing.
+/// Calls `visit` with each lock in the text of /proc/locks or of an fdinfo. The order means nothing.
+template <class Visit>
+void for_each_lock_line(std::string_view text, Visit&& visit) {
+    while (!text.empty()) {
+        if (const auto lock = parse_lock(take_until(text, '\n'))) visit(*lock);
+    }
+}
+
+/// With each lock of `file`.
 template <class Visit>
 void for_each_lock_line(std::string_view text, std::string_view file, Visit&& visit) {
-    while (!text.empty()) {
-        const auto lock = parse_lock(take_until(text, '\n'));
-        if (lock && lock->file == file) visit(*lock);
-    }
+    for_each_lock_line(text, [&](const lock_line& lock) {
+        if (lock.file == file) visit(lock);
+    });
 }
 
 /// Where marks begin: beyond the end of any file, they say who waits, and keep nobody out.

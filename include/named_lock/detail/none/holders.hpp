@@ -11,7 +11,7 @@
 namespace nlock::NAMED_LOCK_ABI::detail {
 
 /// This system does not tell.
-inline lock_party party_at(const std::filesystem::path&, lock_method, bool) { return {}; }
+inline lock_party party_at(const std::filesystem::path&, lock_method, party_detail) { return {}; }
 
 /// So it is tried, for a moment, with a shared lock.
 class party_look {
