@@ -40,6 +40,7 @@
 
 #include <named_lock/detail/platform.hpp>
 #include <named_lock/named_lock.hpp>
+#include <named_lock/pending_acquire.hpp>
 
 #include "support/child.hpp"
 #include "support/platform.hpp"
@@ -142,11 +143,11 @@ std::vector<std::string> beside(const worker& other) {
 /// A lock of an open file beyond the end of any file, as one who waits sets it.
 class mark {
   public:
-    mark(const fs::path& file, short type) : fd_{::open(file.c_str(), O_RDWR | O_CLOEXEC)} {
+    mark(const fs::path& file, short type, std::int64_t pid = 77) : fd_{::open(file.c_str(), O_RDWR | O_CLOEXEC)} {
         struct flock range {};
         range.l_type = type;
         range.l_whence = SEEK_SET;
-        range.l_start = static_cast<off_t>(detail::first_mark) + 77;
+        range.l_start = static_cast<off_t>(detail::first_mark) + pid;
         range.l_len = 1000;
         REQUIRE(::fcntl(fd_, F_OFD_SETLK, &range) == 0);
     }
@@ -426,6 +427,123 @@ TEST_CASE("who waits is told in order, with pid, short name and kind, and counte
     const auto error = thrown_by<nlock::lock_timeout>([&] { (void)lock.acquire(0s); });
     CHECK(error.others_wait() == 2);
     CHECK(std::string{error.what()}.find("; 2 others wait") != std::string::npos);
+}
+
+namespace {
+
+/// What a time-out says last, if it is of a deadlock; else nothing.
+std::string circle_in(const std::string& message) {
+    const std::size_t at = message.find("; perhaps a deadlock: ");
+    return at == std::string::npos ? "" : message.substr(at);
+}
+template <class Acquire>
+std::string circle_in_timeout(Acquire acquire) {
+    return circle_in(thrown_by<nlock::lock_timeout>(acquire).what());
+}
+
+/// A look has little time, and the machine may be busy: of those that saw a holder.
+bool tells_of_circle(named_lock lock) {
+    std::string message;
+    REQUIRE(becomes_true([&] {
+        message = thrown_by<nlock::lock_timeout>([&] { (void)lock.acquire(0s); }).what();
+        return message.find("; held by pid ") != std::string::npos;
+    }));
+    return !circle_in(message).empty();
+}
+
+std::string circle_of(const worker& holder, const named_lock& its_wait) {
+    return "; perhaps a deadlock: pid " + shown(holder) + " waits for " + its_wait.path().string() +
+           ", which this process holds";
+}
+
+void wait_for_waiters(const named_lock& lock, std::size_t count) {
+    REQUIRE(becomes_true([&] { return lock.waiters().size() == count; }));
+}
+
+}  // namespace
+
+TEST_CASE("a time-out tells of a holder that waits for a lock of this process") {
+    temp_dir dir;
+    auto options = options_in(dir);
+    options.reentrant = GENERATE(true, false);
+    named_lock a{"a", options};
+    named_lock b{"b", options};
+    worker other{dir};
+    other.tell("acquire -1 b");
+    auto hold = a.acquire();
+    CHECK_FALSE(tells_of_circle(b));
+    other.let_wait("acquire -1 a");
+    wait_for_waiters(a, 1);
+    const std::string circle = circle_of(other, a);
+    CHECK(becomes_true([&] { return circle_in_timeout([&] { (void)b.acquire(0s); }) == circle; }));
+    CHECK(becomes_true([&] { return circle_in_timeout([&] { (void)nlock::acquire_all({b}, 0s); }) == circle; }));
+    CHECK(becomes_true([&] {
+        return circle_in_timeout([&] { (void)b.begin_acquire(0s).try_complete(); }) == circle;
+    }));
+    hold.release();
+    CHECK(other.read_line() == "ok");
+    CHECK_FALSE(tells_of_circle(b));
+}
+
+TEST_CASE("two processes that wait for each other are told so") {
+    temp_dir dir;
+    named_lock a{"a", options_in(dir)};
+    worker first{dir};
+    worker second{dir};
+    first.tell("acquire -1 a");
+    second.tell("acquire -1 b");
+    second.let_wait("acquire -1 a");
+    wait_for_waiters(a, 1);
+    CHECK(becomes_true([&] { return circle_in(first.ask("acquire 0 b")) == circle_of(second, a); }));
+}
+
+TEST_CASE("a time-out tells of no circle where there is none") {
+    temp_dir dir;
+    temp_dir elsewhere;
+    named_lock a{"a", options_in(dir)};
+    named_lock b{"b", options_in(dir)};
+    worker other{dir};
+    other.tell("acquire -1 b");
+    SECTION("the holder waits for a lock of the same name in another directory") {
+        const auto hold = a.acquire();
+        const auto same_name = named_lock{"a", options_in(elsewhere)};
+        worker third{elsewhere};
+        third.tell("acquire -1 a");
+        other.tell("dir " + elsewhere.path().string());
+        other.let_wait("acquire -1 a");
+        wait_for_waiters(same_name, 1);
+        CHECK_FALSE(tells_of_circle(b));
+    }
+    SECTION("another one waits for the lock of this process") {
+        const auto hold = a.acquire();
+        worker third{dir};
+        third.let_wait("acquire -1 a");
+        wait_for_waiters(a, 1);
+        CHECK_FALSE(tells_of_circle(b));
+    }
+    SECTION("another process that has the holder's pid elsewhere does") {
+        const auto hold = a.acquire();
+        const mark of_same_pid{a.path(), F_RDLCK, other.pid()};
+        REQUIRE(a.waiters().at(0).pid == other.pid());
+        CHECK_FALSE(tells_of_circle(b));
+    }
+    SECTION("the holder waits for a lock that a third process holds") {
+        worker third{dir};
+        third.tell("acquire -1 a");
+        other.let_wait("acquire -1 a");
+        wait_for_waiters(a, 1);
+        CHECK_FALSE(tells_of_circle(b));
+    }
+    SECTION("the holder waits as a reader for another writer, beside this reader") {
+        const auto hold = a.acquire_shared();
+        worker writer{dir};
+        writer.let_wait("acquire -1 a");
+        wait_for_waiters(a, 1);
+        other.tell("courtesy 3600000");
+        other.let_wait("acquire_shared -1 a");
+        wait_for_waiters(a, 2);
+        CHECK_FALSE(tells_of_circle(b));
+    }
 }
 
 TEST_CASE("a time-out tells what is known where no process can be named") {
