@@ -89,8 +89,9 @@ NAMED_LOCK_INLINE std::size_t purge_locks(const std::filesystem::path& locks_dir
         std::error_code busy;
         guard held = named_lock{name, std::move(options)}.try_acquire(busy);
         const bool is_still_old = detail::is_older(file, unused_for);  // another one may have been made meanwhile
-        if (!held || !is_still_old || detail::is_used_otherwise(held.path())) continue;
-        if (detail::remove_held_file(held)) ++removed;
+        if (!held || !is_still_old) continue;
+        const auto held_otherwise = detail::hold_otherwise(held.path());
+        if (held_otherwise && detail::remove_held_file(held)) ++removed;
     }
     return removed;
 }

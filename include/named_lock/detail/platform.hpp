@@ -21,8 +21,8 @@
 //   has_line(file, method)                       whether waiters of other processes stand in a line for it, see below
 //   party_at(path, method, detail)               who holds it and who waits, as far as that can be told
 //   party_look{}.at(path)                        the same, by whichever method, and whether it is held; one look for many
-//   is_used_otherwise(path)                      while it is locked here: whether anybody waits, or has locked it by the other
-//                                                method although the two do not exclude each other
+//   hold_otherwise(path)                         while it is locked here: a hold by the other method as well if the two do not
+//                                                exclude each other; nothing: somebody waits, or has locked it so
 //   is_granted_at(path, kind)                    where nobody tells who holds a lock
 //   release_watch                                wakes a waiter when the file is closed, moved or deleted, see below
 //   cancellation_shield                          an object that keeps pthread_cancel() off its thread

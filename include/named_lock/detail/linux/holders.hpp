@@ -317,13 +317,12 @@ inline lock_party party_at(const std::filesystem::path& path, lock_method method
     return party_look{}.at(path, method, wanted).party;
 }
 
-/// Whether anybody waits for a file that this process has locked by flock(2), or has locked it by fcntl(2); for a file system
-/// on which the one does not exclude the other.
-inline bool is_used_otherwise(const std::filesystem::path& path) {
-    const file_handle file{open_file(path, O_RDONLY), {}};
-    struct flock range = lock_range(F_WRLCK, 0, 0);
-    return file && has_line(file, lock_method::flock) &&
-           (::fcntl(file.get(), ofd_getlk, &range) != 0 || range.l_type != F_UNLCK);
+/// For a file that this process has locked by flock(2): a hold by fcntl(2) as well, of the places in line, too, where the
+/// one does not exclude the other. Nothing: somebody waits for it, or has locked it so.
+inline std::optional<file_handle> hold_otherwise(const std::filesystem::path& path) {
+    file_handle file{open_file(path, O_RDWR), {}};
+    const bool is_held = file && (!has_line(file, lock_method::flock) || set_ofd_lock(file.get(), F_WRLCK) == 0);
+    return is_held ? std::optional<file_handle>{std::move(file)} : std::nullopt;
 }
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -25,6 +25,6 @@ class party_look {
 };
 
 /// One method excludes the other, or nobody can tell.
-constexpr bool is_used_otherwise(const std::filesystem::path&) noexcept { return false; }
+constexpr bool hold_otherwise(const std::filesystem::path&) noexcept { return true; }
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail
