@@ -7,6 +7,9 @@
 //
 // Q is a process of its own. It plays by the safe protocol as long as P has not locked anything: it holds the lock
 // while it changes the file. At the later points it does not, which P has to bear as well.
+//
+// And the races with a P that removes the file itself, by remove_on_release or purge_locks(): stopped before each of its
+// calls, while Q comes and takes the lock if it can. P must never remove the file that Q has locked.
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -14,6 +17,7 @@
 #include <memory>
 #include <optional>
 
+#include <named_lock/directories.hpp>
 #include <named_lock/named_lock.hpp>
 
 #include "common.hpp"
@@ -386,6 +390,96 @@ void play(const setting& s, const delays& late, report& results) {
     results.violation(words_for(s) + ": P never came to that point: " + instead);
 }
 
+// ---- P removes the file ----
+
+struct {
+    long calls_left;
+    std::function<void(call)> act;
+} removal;
+
+void on_call_of_removal(call c, long) {
+    if (c != call::memory && removal.calls_left-- == 0) removal.act(c);
+}
+
+enum class remover { release, purge };
+
+struct removal_setting {
+    remover by;
+    bool p_ofd;     // P's lock_method, with which it has the lock; a purge has none
+    bool q_ofd;     // how Q locks
+    bool replaces;  // Q does not ask for the lock, but puts a file in the place of P's that it holds
+};
+
+std::string words_for(const removal_setting& s) {
+    return std::string{s.by == remover::release ? "remove_on_release" : "purge_locks()"} +
+           (s.p_ofd ? ", fcntl" : ", flock") + "; Q " + (s.replaces ? "replaces the file" : "comes") +
+           (s.q_ofd ? ", fcntl" : ", flock");
+}
+
+/// Stops P before its call number `stop`, from 0. False: it makes fewer.
+bool play(const removal_setting& s, long stop, report& results) {
+    scratch_dir scratch;
+    const stage where{scratch.path()};
+    for (const auto& directory : {where.locks, where.away}) fs::create_directory(directory);
+    write_file(where.file);
+    nlock::lock_options options;
+    options.locks_dir = where.locks;
+    options.method = s.p_ofd ? nlock::lock_method::fcntl : nlock::lock_method::flock;
+    options.remove_on_release = true;
+    nlock::guard guard;
+    if (s.by == remover::release) guard = nlock::named_lock{"x", options}.acquire();
+
+    std::optional<call> stopped_at;
+    std::unique_ptr<foreign_file> q;
+    removal.calls_left = stop;
+    removal.act = [&](call c) {
+        stopped_at = c;
+        if (s.replaces) {
+            q = held_new_file(where.away / "new", s.q_ofd);
+            fs::rename(where.away / "new", where.file);
+            return;
+        }
+        q = std::make_unique<foreign_file>(where.file, s.q_ofd, O_RDWR | O_CREAT);
+        if (!q->try_lock() || !q->is_at(where.file)) q.reset();
+    };
+    shim::panel().reset();
+    shim::panel().hook = on_call_of_removal;
+    shim::panel().scope = shim::control::marked;
+    shim::mark(true);
+    if (s.by == remover::release) {
+        guard.release();
+    } else {
+        (void)nlock::purge_locks(where.locks, 0s);
+    }
+    shim::mark(false);
+    shim::panel().reset();
+    if (!stopped_at) return false;
+    results.tried("races: holder removes the file, another comes at a chosen point");
+    const std::string words = words_for(s) + ", before call " + std::to_string(stop) + ", " + name_of(*stopped_at);
+    if (q != nullptr) {
+        results.expect(q->is_at(where.file), words + ": the file that Q has locked was removed");
+    } else {
+        results.expect(!fs::exists(where.file), words + ": the file was not removed, although Q was refused");
+    }
+    return true;
+}
+
+void play_removals(report& results) {
+    for (const bool q_ofd : {false, true}) {
+        const removal_setting purge{remover::purge, false, q_ofd, false};
+        for (long stop = 0; play(purge, stop, results); ++stop) {
+        }
+        const removal_setting release{remover::release, q_ofd, q_ofd, false};
+        for (long stop = 0; play(release, stop, results); ++stop) {
+        }
+        // Later, between the look at the path and the removal, nobody can help it.
+        const removal_setting replaced{remover::release, q_ofd, q_ofd, true};
+        results.expect(play(replaced, 0, results), "P removes a file without a call");
+    }
+}
+
+// ---- all of them ----
+
 bool comes_there(const stop_point& where, const way& how, bool ofd, bool keeps) {
     if (where.comes != stop_point::at_once && !how.waits) return false;
     if (where.comes == stop_point::only_flock && ofd) return false;
@@ -411,8 +505,8 @@ std::vector<setting> all_settings() {
 
 }  // namespace
 
-/// race: several processes share the settings, because most of the time all wait.
-int main(int, char** argv) {
+/// race [removals]: several processes share the settings, because most of the time all wait.
+int main(int argc, char** argv) {
     shim::load(argv);
     constexpr std::size_t processes = 6;
     report results;
@@ -423,6 +517,8 @@ int main(int, char** argv) {
         kinds_said said;
     };
     auto& shared = share<board>();
+    play_removals(results);
+    if (argc > 1) return results.finish();
     const auto all = all_settings();
     std::vector<pid_t> children;
     const pid_t parent = ::getpid();

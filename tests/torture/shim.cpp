@@ -115,6 +115,7 @@ SHIM(bind, int, -1, bind, (int fd, const void* name, unsigned size), (fd, name, 
 SHIM(recv, ssize_t, -1, recv, (int fd, void* data, std::size_t size, int flags), (fd, data, size, flags))
 SHIM(nanosleep, int, -1, nanosleep, (const void* pause, void* rest), (pause, rest))
 SHIM(mkdir, int, -1, mkdir, (const char* path, mode_t mode), (path, mode))
+SHIM(unlink, int, -1, unlink, (const char* path), (path))
 SHIM(fchmod, int, -1, fchmod, (int fd, mode_t mode), (fd, mode))
 SHIM(linkat, int, -1, linkat, (int from_dir, const char* from, int to_dir, const char* to, int how),
      (from_dir, from, to_dir, to, how))

@@ -29,6 +29,7 @@ enum class call {
     lstat,
     stat,
     close,
+    unlink,
     mkdir,
     fchmod,
     linkat,
@@ -72,6 +73,7 @@ inline const char* name_of(call c) {
                                                "lstat",
                                                "stat",
                                                "close",
+                                               "unlink",
                                                "mkdir",
                                                "fchmod",
                                                "linkat",
@@ -129,6 +131,8 @@ inline std::vector<int> errors_of(call c) {
         return {EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, EOVERFLOW, EIO};
     case call::close:
         return {EINTR, EIO, ENOSPC, EDQUOT};
+    case call::unlink:
+        return {EACCES, EBUSY, EIO, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, EPERM, EROFS};
     case call::mkdir:
         return {EACCES, EDQUOT, EEXIST, EINVAL,  ELOOP, EMLINK, ENAMETOOLONG,
                 ENOENT, ENOMEM, ENOSPC, ENOTDIR, EPERM, EROFS,  EIO};
