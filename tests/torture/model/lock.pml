@@ -15,6 +15,7 @@
 //             FROZEN                          bit t: thread t may be stopped for ever where it sleeps in line
 //             COURTESY                        readers let writers that came before go first, for a while
 //             KEEP                            lock files stay open between acquisitions
+//             REMOVE                          bit t: thread t has remove_on_release
 //             LONG                            a release may see somebody who has waited for long
 //             ORDER                           nothing in this world excuses that somebody is overtaken
 //             WATCH                           bit t: a wait of thread t may last until it watches the file
@@ -72,6 +73,9 @@
 #ifndef WATCH
 #define WATCH 0
 #endif
+#ifndef REMOVE
+#define REMOVE 0
+#endif
 #ifndef UNREACHABLE
 #define UNREACHABLE 0
 #endif
@@ -127,6 +131,7 @@
 #define PLACES(p) ((p) == 0 -> 0 : (p) + THREADS - 1)  // of its threads in the queue
 #define HAS(mask, t) (((mask) >> (t)) & 1)
 #define KIND(t) (HAS(SHARED, t) -> shared : exclusive)
+#define GOES(t) (HAS(REMOVE & ~(SHARED), t))  // lock_state::goes_, while thread t has the only hold
 #define unlocked 0
 #define shared 1
 #define exclusive 2
@@ -253,6 +258,12 @@ inline report(event, number) {
     }
 }
 
+#ifdef BREAK_NLINK_ONLY
+#define lose_link(file) unlinked[file] = 1
+#else
+#define lose_link(file) skip
+#endif
+
 /// close(2) of an unlocked file; fs/file_table.c, __fput: the event comes first, then a lock would go.
 inline close_file(file) {
     atomic {
@@ -356,6 +367,21 @@ inline look_for_next() {
         :: LONG && seen != 0 -> saw_waiter[PROCESS_OF(t)] = 1; owes[PROCESS_OF(t)] = seen
         fi
     }
+}
+
+/// remove_locked_file() of the last exclusive hold; inotify reports the link that is gone, and then the close.
+inline remove_given_file() {
+    if
+    :: atomic { GOES(t) -> fits = (inode[GIVEN_FILE(t)] == path) }  // identity_at()
+    :: atomic { !GOES(t) -> goto removed }
+    fi;
+    if
+    :: atomic { fits -> fits = 0; other = path; path = 0; lose_link(other) }  // unlink(2)
+    :: atomic { !fits -> goto removed }
+    fi;
+    report(moved[k], other);
+removed:
+    skip
 }
 
 /// acquisition::look_at_line()
@@ -999,6 +1025,9 @@ joined:
 // ---- drop(): the last hold gives up GIVEN_FILE(t) ----
 
 release:
+#if REMOVE > 0 && !defined(BREAK_REMOVES_LATE)
+        remove_given_file();
+#endif
 #ifdef BREAK_LOOKS_BEFORE_UNLOCK
         look_for_next();
 #endif
@@ -1006,6 +1035,9 @@ release:
             other = inode[GIVEN_FILE(t)];
             locked[GIVEN_FILE(t)] = unlocked
         }
+#if REMOVE > 0 && defined(BREAK_REMOVES_LATE)
+        remove_given_file();
+#endif
 #ifndef BREAK_LOOKS_BEFORE_UNLOCK
         look_for_next();
 #endif
@@ -1026,7 +1058,7 @@ was_heard:
         atomic {
 #ifdef KEEP
             if
-            :: inode[GIVEN_FILE(t)] != 0 && inode[IDLE_FILE(PROCESS_OF(t))] == 0 ->
+            :: inode[GIVEN_FILE(t)] != 0 && inode[IDLE_FILE(PROCESS_OF(t))] == 0 && !GOES(t) ->
                 move_file(GIVEN_FILE(t), IDLE_FILE(PROCESS_OF(t)))
             :: else
             fi;
@@ -1346,12 +1378,6 @@ proctype foreign() {
     od;
     ended++
 }
-#endif
-
-#ifdef BREAK_NLINK_ONLY
-#define lose_link(file) unlinked[file] = 1
-#else
-#define lose_link(file) skip
 #endif
 
 /// unlink(2), rename(2) of another file over it, rename(2) away; then inotify reports it.

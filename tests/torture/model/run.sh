@@ -161,6 +161,13 @@ big "3 processes out of reach, one with a deadline, files kept" holds \
 row "2 processes, the program closes 2 kept files" holds -DPROCS=2 -DROUNDS=2 -DKEEP -DCLOSER=2
 big "2 processes, the file is deleted or replaced by its holder" holds -DPROCS=2 -DREPLACE=1 -DWATCH=3
 big "2 processes, files kept, the same" holds -DPROCS=2 -DREPLACE=1 -DWATCH=3 -DROUNDS=2 -DKEEP -DONCE=2
+row "2 processes that remove it when they let go, twice each" holds -DPROCS=2 -DREMOVE=3 -DROUNDS=2
+row "2 processes, files kept, one of them removes it" holds -DPROCS=2 -DREMOVE=1 -DROUNDS=2 -DKEEP
+row "2 processes that remove it, twice each, deadlines" holds -DPROCS=2 -DREMOVE=3 -DROUNDS=2 -DDEADLINE=3
+row "2 processes that remove it, out of each other's reach" holds -DPROCS=2 -DREMOVE=3 -DUNREACHABLE=3 -DWATCH=3
+row "3 processes, a writer that removes it, 2 readers that meet" holds -DPROCS=3 -DREMOVE=1 -DSHARED=6 -DMEET=6
+big "3 processes that remove it" holds -DPROCS=3 -DREMOVE=7
+big "2 + 1 threads, one of them removes it" holds -DPROCS=2 -DTHREADS=2 -DREMOVE=1
 row "2 processes, files kept, by somebody who does not hold it" holds \
     -DPROCS=2 -DVANDAL=1 -DWATCH=3 -DROUNDS=2 -DKEEP -DONCE=1
 row "1 process of 2 threads, the same" holds -DPROCS=1 -DTHREADS=2 -DVANDAL=1 -DWATCH=3
@@ -175,6 +182,7 @@ big "2 processes and a program that just closes the file" holds -DPROCS=2 -DFORE
 row "2 processes and a program that unlocks it and stays" holds \
     -DPROCS=2 -DFOREIGN=1 -DWATCH=1 -DPOLL=1 -DLIVENESS -DSTAYS
 big "2 processes, one is killed at any moment" holds -DPROCS=2 -DCRASH=1 -DWATCH=3 -DPOLL=1 -DLIVENESS
+big "2 processes, one removes the file, one is killed" holds -DPROCS=2 -DREMOVE=1 -DCRASH=1 -DPOLL=1 -DLIVENESS
 big "3 processes, the first in line is stopped for ever" holds -DPROCS=3 -DFROZEN=1 -DPOLL=1 -DLIVENESS
 row "2 processes, 2 bytes get lost" holds -DPROCS=2 -DLOSS=2 -DPOLL=1 -DLIVENESS
 row "2 processes, the directory is replaced" holds -DPROCS=2 -DSWAP=1 -DPOLL=1 -DLIVENESS -DWATCH=3
@@ -221,6 +229,10 @@ row "a grant is not compared with the path" "wrong file" -DPROCS=2 -DREPLACE=1 -
 row "the same, judged by those who are inside" "two inside" \
     -DPROCS=2 -DREPLACE=1 -DWATCH=3 -DBREAK_NO_RECHECK -DWITNESS_ONLY
 row "the same with a kept file" "wrong file" -DPROCS=2 -DREPLACE=1 -DWATCH=3 -DROUNDS=2 -DKEEP -DBREAK_NO_RECHECK
+row "nor with the path of a file that its holders remove" "wrong file" -DPROCS=3 -DREMOVE=7 -DBREAK_NO_RECHECK
+row "the file is removed after it was unlocked" "two inside" -DPROCS=2 -DREMOVE=3 -DROUNDS=2 -DBREAK_REMOVES_LATE
+row "who finds that it was removed leaves its line without a word" "sleeps for ever" \
+    -DPROCS=3 -DREMOVE=7 -DBREAK_LEAVES_LINE_SILENTLY
 row "it is compared by st_nlink only" "wrong file" -DPROCS=2 -DREPLACE=1 -DWATCH=3 -DBREAK_NLINK_ONLY
 row "one attempt with a kept file that is not the path's any more" "refused by another file" \
     -DPROCS=1 -DKEEPER=1 -DROUNDS=2 -DKEEP -DONCE=1 -DVANDAL=1 -DBREAK_TRUSTS_IDLE
