@@ -78,6 +78,8 @@ struct stage {
     std::atomic<long> full_logs{0};
     std::atomic<long> closings{0};  // of idle descriptors, by the program
     std::atomic<long> hostile_acts{0};
+    std::atomic<long> listed{0};
+    std::atomic<long> purged{0};
 
     delays late;  // of the metronome
 

@@ -6,6 +6,7 @@
 // their directory away. Exclusion is judged by the witness and by the history, see witness.hpp and history.hpp.
 //
 // --removes: half of the locks have lock_options::remove_on_release. All promises hold.
+// --purges: somebody lists the locks and purges them again and again. All promises hold.
 // --hostile safe: whoever changes a file holds its lock meanwhile (all locks, for the directory). All promises hold.
 // --hostile unsafe: it does not. Then the holder of a file that was taken away is alone with it and the next one gets
 // the new file: exclusion is not guaranteed, and its overlaps are counted, but are no violations. Guaranteed remain:
@@ -27,6 +28,7 @@
 #include <stop_token>
 #include <thread>
 
+#include <named_lock/directories.hpp>
 #include <named_lock/named_lock.hpp>
 #include <named_lock/pending_acquire.hpp>
 
@@ -48,6 +50,7 @@ struct settings {
     int names = 5;
     bool kills = true;
     bool removes = false;  // half of the locks, their files
+    bool purges = false;
     enum { peace, safe, unsafe } hostile = peace;
     unsigned long seed = 1;
 
@@ -62,6 +65,12 @@ std::string name_of_lock(int name) { return "name " + std::to_string(name); }
 void sleep_ns(std::int64_t ns) {
     const timespec pause{ns / 1'000'000'000, ns % 1'000'000'000};
     ::nanosleep(&pause, nullptr);
+}
+
+void tell(const nlock::lock_error& e, stage& s, const settings& wanted) {
+    ++s.errors;
+    std::printf("%s: %s\n", wanted.hostile == settings::unsafe ? "NOTE" : "VIOLATION", e.what());
+    std::fflush(stdout);
 }
 
 // ---- one thread of the storm ----
@@ -152,9 +161,7 @@ class actor {
                 const std::shared_lock user{closes_.users()};
                 act();
             } catch (const nlock::lock_error& e) {
-                ++stage_.errors;
-                std::printf("%s: %s\n", wanted_.hostile == settings::unsafe ? "NOTE" : "VIOLATION", e.what());
-                std::fflush(stdout);
+                tell(e, stage_, wanted_);
             }
             if (one_in(16)) closes_.close_some(random_());
             sleep_ns(static_cast<std::int64_t>(below(20'000'000)));
@@ -458,6 +465,22 @@ class actor {
     end_process(0);
 }
 
+// ---- who looks at the locks, and removes those that nobody uses ----
+
+[[noreturn]] void run_purger(stage& s, const settings& wanted, const fs::path& locks) {
+    std::mt19937_64 random{wanted.seed};
+    while (!s.over) {
+        try {
+            if (random() % 8 == 0) s.listed += static_cast<long>(nlock::list_locks(locks).size());
+            s.purged += static_cast<long>(nlock::purge_locks(locks, 0s));
+        } catch (const nlock::lock_error& e) {
+            tell(e, s, wanted);
+        }
+        sleep_ns(static_cast<std::int64_t>(random() % 4'000'000));
+    }
+    end_process(0);
+}
+
 // ---- who takes the files away ----
 
 /// The lock of one file by the protocol: locked, and still the path's file. Null: it could not be had soon.
@@ -588,6 +611,9 @@ class director {
         pids_.resize(static_cast<std::size_t>(wanted_.processes), -1);
         incarnations_.resize(pids_.size(), 0);
         for (int slot = 0; slot < wanted_.processes; ++slot) start_worker(slot);
+        if (wanted_.purges) {
+            pids_.push_back(start([&] { run_purger(stage_, wanted_, scratch_.path() / "locks"); }));
+        }
         const std::int64_t end = now_ns() + static_cast<std::int64_t>(wanted_.seconds * 1e9);
         while (now_ns() < end && !stage_.over) {
             if (wanted_.kills && random_() % 2 == 0) {
@@ -730,6 +756,10 @@ class director {
         results_.tried(part + ": processes stopped and continued", static_cast<long>(stops_.size()));
         if (wanted_.hostile != settings::peace)
             results_.tried(part + ": files or directories changed", stage_.hostile_acts);
+        if (wanted_.purges) {
+            results_.tried(part + ": locks listed", stage_.listed);
+            results_.tried(part + ": locks purged", stage_.purged);
+        }
         if (!is_promised) {
             results_.note(part + ": exclusion is not guaranteed: " + std::to_string(check.overlaps()) +
                           " holds overlapped, the witness saw " + std::to_string(stage_.conflicts) + ", " +
@@ -746,7 +776,7 @@ class director {
     scratch_dir scratch_;
     stage& stage_;
     std::mt19937_64 random_;
-    std::vector<pid_t> pids_;
+    std::vector<pid_t> pids_;  // by slot; then who purges
     std::vector<int> incarnations_;
     std::vector<killed> kills_;
     std::vector<interval> stops_;
@@ -756,7 +786,8 @@ class director {
 
 }  // namespace
 
-/// storm [--seconds S] [--processes N] [--threads N] [--seed S] [--no-kills] [--removes] [--hostile safe|unsafe]
+/// storm [--seconds S] [--processes N] [--threads N] [--seed S] [--no-kills] [--removes] [--purges]
+///       [--hostile safe|unsafe]
 int main(int argc, char** argv) {
     settings wanted;
     for (int i = 1; i < argc; ++i) {
@@ -768,6 +799,10 @@ int main(int argc, char** argv) {
         }
         if (option == "--removes") {
             wanted.removes = true;
+            continue;
+        }
+        if (option == "--purges") {
+            wanted.purges = true;
             continue;
         }
         if (option == "--seconds") {
