@@ -136,6 +136,10 @@ const worker_commands commands{
     {"courtesy", [](arguments a) { return change_options([&] { options.courtesy = 1ms * a.number(); }), "ok"; }},
     {"keep_open", [](arguments a) { return change_options([&] { options.keep_open = a.number() != 0; }), "ok"; }},
     {"remove", [](arguments a) { return change_options([&] { options.remove_on_release = a.number() != 0; }), "ok"; }},
+    {"permissions",
+     [](arguments a) {
+         return change_options([&] { options.permissions = fs::perms{static_cast<unsigned>(a.number(8))}; }), "ok";
+     }},
     {"reentrant", [](arguments a) { return change_options([&] { options.reentrant = a.number() != 0; }), "ok"; }},
 
     {"holds", [](const arguments&) { return count_holds(); }},

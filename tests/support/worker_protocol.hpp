@@ -14,7 +14,7 @@
 //   exit                     returns from main(), with all its holds
 //
 //   dir PATH, poll MS, method flock|fcntl, reentrant 0|1, courtesy MS, keep_open 0|1,
-//   remove 0|1                                                                       ok
+//   remove 0|1, permissions OCTAL                                                    ok
 //                            options of the locks named from now on
 //   begin MS NAME            a pending acquisition, beside those it has                 ok
 //   complete                 the oldest pending one, waited for: its hold               ok, timeout, error
