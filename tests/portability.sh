@@ -206,7 +206,7 @@ configure() {  # LEG TOOLCHAIN STANDARD ARGUMENTS...
 configure_leg() {
     case $1 in
         windows) configure_windows windows 17 ;;
-        windows20) configure_windows windows20 20 -DNAMED_LOCK_PACKAGE_TESTS=ON ;;
+        windows20) configure_windows windows20 20 -DNAMED_LOCK_PACKAGE_TESTS=ON -DNAMED_LOCK_TEST_COMPILED=ON ;;
         windows32) configure windows32 mingw 17 -DNAMED_LOCK_MINGW=i686-w64-mingw32 -DNAMED_LOCK_BUILD_EXAMPLES=OFF ;;
         windows-clang) configure_zig windows-clang x86_64-windows-gnu 20 -DNAMED_LOCK_BUILD_EXAMPLES=OFF ;;
         aarch64) configure aarch64 aarch64 17 -DNAMED_LOCK_TEST_TIMEOUT=300 ;;
