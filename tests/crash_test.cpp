@@ -13,6 +13,7 @@
 #include <list>
 #include <string>
 
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/named_lock.hpp>
 
 #include "support/counter_file.hpp"
