@@ -57,6 +57,33 @@ struct thread_log {
     }
 };
 
+/// Moments at which somebody had a lock exclusively for whose hold there is no record, or none yet; of zeros at first.
+struct moments {
+    static constexpr std::size_t most = 1 << 18;
+    struct moment {
+        std::atomic<std::int64_t> time;
+        std::atomic<int> name;
+    };
+    std::atomic<std::size_t> count;
+    moment all[most];
+
+    void add(int name) {
+        const std::size_t at = count.fetch_add(1);
+        if (at >= most) return;
+        all[at].name = name;
+        all[at].time = now_ns();
+    }
+    /// The first one of that name after `from`, or the end of all time.
+    std::int64_t next(int name, std::int64_t from) const {
+        std::int64_t found = INT64_MAX;
+        for (std::size_t i = 0; i < std::min(count.load(), most); ++i) {
+            const std::int64_t time = all[i].time;
+            if (all[i].name == name && time > from) found = std::min(found, time);
+        }
+        return found;
+    }
+};
+
 struct killed {
     std::int64_t before = 0;  // kill() was called
     std::int64_t after = 0;   // waitpid() returned
@@ -81,7 +108,8 @@ struct stage {
     std::atomic<long> listed{0};
     std::atomic<long> purged{0};
 
-    delays late;  // of the metronome
+    delays late;    // of the metronome
+    moments taken;  // by groups that wait for their other locks, and by whoever takes files away
 
     thread_log logs[most_processes][most_threads];
 };
@@ -249,7 +277,7 @@ class checker {
             const std::int64_t kill = e.left;
             // A busy machine may take its time over the end of a process, which lets go of the lock.
             const std::int64_t dead = reaped(e.slot, e.of->incarnation);
-            std::int64_t next = INT64_MAX;
+            std::int64_t next = stage_.taken.next(e.of->name, kill);
             bool is_waited_for = false;
             for (const entry& other : entries_) {
                 if (other.of->name != e.of->name) continue;

@@ -382,8 +382,16 @@ class actor {
             records.push_back(ask(name, kind::exclusive, timeout));
             if (records.back() == nullptr) return;
         }
+        // As acquire_all() does; it asks for the timeout before each of them.
+        const auto timeout_of = [&](const lock&) {
+            for (std::size_t i = 0; i < locks.size(); ++i) {
+                if (locks[i].lock_count() != 0) stage_.taken.add(records[i]->name);
+            }
+            return std::chrono::nanoseconds{timeout};
+        };
         try {
-            const auto guards = nlock::acquire_all(locks, std::chrono::nanoseconds{timeout});
+            const auto guards =
+                nlock::detail::group_acquisition{locks, nlock::detail::lock_kind::exclusive}.acquire(timeout_of);
             for (record* r : records) inside(*r);
             for (record* r : records) outside(*r);
         } catch (const nlock::lock_timeout&) {
@@ -484,13 +492,14 @@ class actor {
 // ---- who takes the files away ----
 
 /// The lock of one file by the protocol: locked, and still the path's file. Null: it could not be had soon.
-std::unique_ptr<foreign_file> lock_by_the_protocol(const stage& s, const fs::path& path, bool ofd) {
+std::unique_ptr<foreign_file> lock_by_the_protocol(stage& s, int name, const fs::path& path, bool ofd) {
     while (!s.over) {
         auto file = std::make_unique<foreign_file>(path, ofd, O_RDWR | O_CREAT);
         while (file->is_open() && !s.over) {
             if (file->try_lock()) {
-                if (file->is_at(path)) return file;
-                break;
+                if (!file->is_at(path)) break;
+                s.taken.add(name);
+                return file;
             }
             sleep_ns(200'000);
             if (!file->is_at(path)) break;
@@ -527,7 +536,7 @@ class enemy {
         std::unique_ptr<foreign_file> held;
         const fs::path path = file_of(name);
         if (wanted_.hostile == settings::safe) {
-            held = lock_by_the_protocol(stage_, path, is_ofd(name));
+            held = lock_by_the_protocol(stage_, name, path, is_ofd(name));
             if (held == nullptr) return;
         }
         const fs::path other = top_ / ("other_" + std::to_string(number_++ % 16));
@@ -556,7 +565,7 @@ class enemy {
         std::vector<std::unique_ptr<foreign_file>> held;
         if (wanted_.hostile == settings::safe) {
             for (int name = 0; name < wanted_.names; ++name) {
-                held.push_back(lock_by_the_protocol(stage_, file_of(name), is_ofd(name)));
+                held.push_back(lock_by_the_protocol(stage_, name, file_of(name), is_ofd(name)));
                 if (held.back() == nullptr) return;
             }
         }
