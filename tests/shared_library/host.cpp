@@ -59,6 +59,23 @@ void check_fork(const plugin& one, const std::vector<const plugin*>& all, const 
     expect(foreign_hold::is_possible(file, hold_kind::exclusive), "the parent gives up the lock");
 }
 
+void close_all_descriptors() {
+    for (int fd = STDERR_FILENO + 1; fd < 256; ++fd) ::close(fd);
+}
+
+/// What the program closes, and another part then opens, is not taken for the file that was left open.
+void check_closed_descriptors(const plugin& one, const plugin& other) {
+    close_all_descriptors();
+    one.acquire();
+    one.release();  // which has left its file open, under the lowest number
+    close_all_descriptors();
+    other.acquire();  // under the same one
+    expect(!one.try_acquire(), "the file of another build is not taken for one's own");
+    other.release();
+    expect(one.try_acquire(), "it gets what another build has given up");
+    one.release();
+}
+
 const plugin& start(get_plugin* get, const std::string& locks_dir) {
     const plugin& user = *get();
     std::cout << "built as " << user.abi << std::endl;
@@ -95,6 +112,11 @@ int main(int argc, char** argv) {
             if (one == other) continue;
             check_exclusion(*one, *other);
             check_waiting(*one, *other);
+        }
+    }
+    for (const plugin* one : users) {
+        for (const plugin* other : users) {
+            if (one != other) check_closed_descriptors(*one, *other);
         }
     }
 

@@ -60,17 +60,8 @@ inline bool answer_sockets_with(unsigned code) { return answer_call_with(SYS_soc
 
 inline bool answer_bind_with(unsigned code) { return answer_call_with(SYS_bind, code); }
 
-/// F_SETSIG, by which open files are told from later ones with their numbers (detail/posix/descriptor.hpp).
-inline bool answer_brands_with(unsigned code) {
-    return filter_calls(std::array<sock_filter, 6>{{
-        bpf::load_call,
-        {bpf::jump_if_equal, 0, 3, SYS_fcntl},
-        {bpf::load, 0, 0, offsetof(seccomp_data, args) + sizeof(__u64)},
-        {bpf::jump_if_equal, 0, 1, F_SETSIG},
-        {bpf::answer, 0, 0, SECCOMP_RET_ERRNO | code},
-        bpf::allow,
-    }});
-}
+/// lseek(2), by which lock files are told from later ones with their numbers (detail/posix/descriptor.hpp).
+inline bool answer_brands_with(unsigned code) { return answer_call_with(SYS_lseek, code); }
 
 /// F_OFD_SETLK and F_OFD_GETLK.
 inline bool answer_ofd_locks_with(unsigned code) {

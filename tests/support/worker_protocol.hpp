@@ -23,7 +23,7 @@
 //   as_user UID, umask OCTAL, chdir PATH, limit_descriptors N                           ok
 //   take_inotify             all inotify instances that its user may have               ok N
 //   forbid_inotify           as a kernel that was built without it                     ok, impossible
-//   forbid WHAT              sockets, names (of sockets), brands (F_SETSIG), ofd_locks:      ok, impossible
+//   forbid WHAT              sockets, names (of sockets), brands (lseek), ofd_locks:      ok, impossible
 //                            as a kernel without
 //   take_numbers closed|replaced TURN DIR
 //                            closes all its descriptors, in one step or two, and opens others in DIR

@@ -12,10 +12,10 @@
 //   no descriptor is leaked; afterwards the same lock can be acquired as if nothing had happened.
 //
 // The system calls of the library, as strace shows them for all scenarios (`strace -f torture_faults --play first`):
-//   openat flock fcntl(F_OFD_SETLK, F_OFD_GETLK, F_DUPFD_CLOEXEC, F_SETSIG, F_GETSIG) newfstatat(of a path, of a
-//   descriptor) fstatfs close mkdir fchmod linkat socket bind sendto recvfrom inotify_init1 inotify_add_watch
-//   inotify_rm_watch eventfd2 epoll_create1 epoll_ctl ppoll read write access readlink getcwd getdents64
-//   clock_nanosleep brk mmap munmap (memory)
+//   openat flock fcntl(F_OFD_SETLK, F_OFD_GETLK, F_DUPFD_CLOEXEC, F_SETSIG, F_GETSIG) lseek newfstatat(of a path, of
+//   a descriptor) fstatfs close mkdir fchmod linkat socket bind sendto recvfrom inotify_init1 inotify_add_watch
+//   inotify_rm_watch eventfd2 epoll_create1 epoll_ctl ppoll read write access readlink getcwd getdents64 clock_nanosleep
+//   brk mmap munmap (memory)
 // The shim lets the C library's functions above them fail: open, realpath, readdir, malloc and so on. These cannot
 // fail, or not so that anybody would learn of it: futex clone3 rt_sigprocmask.
 //

@@ -233,6 +233,16 @@ call kind_of(int command, const void* argument) {
 SHIM_FCNTL(fcntl)
 SHIM_FCNTL(fcntl64)
 
+#define SHIM_LSEEK(name)                                                                                               \
+    extern "C" off_t shim_##name(int fd, off_t to, int from) __asm__(#name);                                           \
+    extern "C" off_t shim_##name(int fd, off_t to, int from) {                                                         \
+        static const auto next = real<off_t (*)(int, off_t, int)>(#name);                                              \
+        if (const int error = decide(from == SEEK_SET ? call::brand : call::trust)) return failed(error, -1);          \
+        return next(fd, to, from);                                                                                     \
+    }
+SHIM_LSEEK(lseek)
+SHIM_LSEEK(lseek64)
+
 extern "C" int shim_atfork(void (*before)(), void (*parent)(), void (*child)(),
                            void* object) __asm__("__register_atfork");
 extern "C" int shim_atfork(void (*before)(), void (*parent)(), void (*child)(), void* object) {

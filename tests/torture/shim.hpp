@@ -55,8 +55,8 @@ enum class call {
     recv,
     mark,     // fcntl: a lock beyond any file's end, of the line of waiters, set or given up
     look,     // fcntl: F_OFD_GETLK
-    brand,    // fcntl: F_SETSIG
-    trust,    // fcntl: F_GETSIG
+    brand,    // lseek: SEEK_SET; fcntl: F_SETSIG
+    trust,    // lseek: SEEK_CUR; fcntl: F_GETSIG
     another,  // fcntl: F_DUPFD_CLOEXEC
     nanosleep,
     atfork,

@@ -39,12 +39,9 @@ inline bell_address random_address() noexcept {
     static std::atomic<std::uint64_t> count{0};
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);
-    std::uint64_t x = static_cast<std::uint64_t>(now.tv_nsec) ^ (static_cast<std::uint64_t>(now.tv_sec) << 30) ^
-                      (static_cast<std::uint64_t>(::getpid()) << 42);
-    x += ++count * 0x9E3779B97F4A7C15;  // splitmix64 (Steele, Lea, Flood 2014)
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
-    const std::uint64_t random = (x ^ (x >> 31)) >> (64 - (address_bits - pid_bits));
+    const std::uint64_t x = static_cast<std::uint64_t>(now.tv_nsec) ^ (static_cast<std::uint64_t>(now.tv_sec) << 30) ^
+                            (static_cast<std::uint64_t>(::getpid()) << 42);
+    const std::uint64_t random = scattered(x + ++count * 0x9E3779B97F4A7C15) >> (64 - (address_bits - pid_bits));
     return (random << pid_bits) | (static_cast<std::uint64_t>(::getpid()) & ((1u << pid_bits) - 1));
 }
 

@@ -125,28 +125,54 @@ class fork_observer {
 };
 
 #if defined(F_SETSIG)
-inline constexpr bool has_brands = true;
+inline constexpr bool has_signals = true;
 inline constexpr int set_signal = F_SETSIG;
 inline constexpr int get_signal = F_GETSIG;
 #else
-inline constexpr bool has_brands = false;
+inline constexpr bool has_signals = false;
 inline constexpr int set_signal = -1;
 inline constexpr int get_signal = -1;
 #endif
 
-/// The brand of an open file is the signal that it would send if it were O_ASYNC (man 2 fcntl), which none of ours is.
-/// To ask for it never blocks, unlike fstat(2) on a network file system.
-inline constexpr int our_brand = 59;
+/// What tells an open file of ours from all others, also when it has another number. To ask for it never blocks, unlike
+/// fstat(2) on a network file system.
+///
+/// A lock file's is its position, as nobody reads or writes there: another one for each file that is opened, so that the
+/// parts of a process that have nothing in common take no file of each other for their own. All others have the signal
+/// that they would send if they were O_ASYNC (man 2 fcntl), which none of ours is.
+using file_brand = std::int32_t;
+inline constexpr file_brand unbranded = 0;
+inline constexpr file_brand by_signal = -1;
+inline constexpr int our_signal = 59;
 
-inline bool brand(int fd) noexcept { return has_brands && ::fcntl(fd, set_signal, our_brand) == 0; }
+inline file_brand brand_by_signal(int fd) noexcept {
+    return has_signals && ::fcntl(fd, set_signal, our_signal) == 0 ? by_signal : unbranded;
+}
+
+inline std::uint64_t scattered(std::uint64_t x) noexcept {  // splitmix64 (Steele, Lea, Flood 2014)
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
+    return x ^ (x >> 31);
+}
+
+inline file_brand brand_by_position(int fd) noexcept {
+    static std::atomic<std::uint32_t> count{0};  // its address is this part's alone
+    const std::uint64_t number = reinterpret_cast<std::uintptr_t>(&count) + ++count * 0x9E3779B97F4A7C15;
+    const auto position = static_cast<file_brand>(scattered(number) >> 33 | 1);  // which any file system can express
+    return ::lseek(fd, position, SEEK_SET) == position ? position : unbranded;
+}
+
+inline bool has_brand(int fd, file_brand brand) noexcept {
+    return brand == by_signal ? ::fcntl(fd, get_signal) == our_signal : ::lseek(fd, 0, SEEK_CUR) == brand;
+}
 
 /// The set of this library's open descriptors, which grows as they do. Readable at any moment, also by a forked child.
 class descriptor_table {
   public:
     class entry {
       public:
-        void write(int fd, bool is_branded) noexcept {
-            is_branded_.store(is_branded);
+        void write(int fd, file_brand brand) noexcept {
+            brand_.store(brand);
             fd_.store(fd);
         }
         bool claim() noexcept {
@@ -160,9 +186,10 @@ class descriptor_table {
         /// Whether it is still what was written down, and no other file has its number.
         [[nodiscard]] bool is_ours() const noexcept {
             const int fd = fd_.load();
-            return fd >= 0 && (!is_branded_.load() || ::fcntl(fd, get_signal) == our_brand);
+            const file_brand brand = brand_.load();
+            return fd >= 0 && (brand == unbranded || has_brand(fd, brand));
         }
-        [[nodiscard]] bool is_branded() const noexcept { return is_branded_.load(); }
+        [[nodiscard]] file_brand brand() const noexcept { return brand_.load(); }
         void close_in_child() noexcept {
             if (fd_.load() >= 0 && is_ours()) ::close(fd_.load());
             clear();
@@ -174,7 +201,7 @@ class descriptor_table {
         static constexpr int expired = -3;
 
         std::atomic<int> fd_{free};
-        std::atomic<bool> is_branded_{false};
+        std::atomic<file_brand> brand_{unbranded};
     };
 
     /// An entry of the caller's, or null if there is no memory for one.
@@ -275,13 +302,13 @@ class descriptor {
     ~descriptor() { close(); }
 
     /// The descriptor that `open` returns, or an empty one with errno set. It may be called again.
-    template <class Open>
-    static descriptor from(Open&& open) {
+    template <class Open, class Brand = file_brand (*)(int) noexcept>
+    static descriptor from(Open&& open, Brand brand = brand_by_signal) {
         constexpr int enough = 10;
         const cancellation_shield shield;
         for (int attempt = 1;; ++attempt) {
             const auto before = process_forks.begin();
-            descriptor result = written_down(above_standard_streams(open()));
+            descriptor result = written_down(above_standard_streams(open()), brand);
             const bool forked = process_forks.end(before);
             // A child may have a copy that it does not close: of this open file, so that the next one must be another.
             if (!forked || !result || attempt == enough) return result;
@@ -293,9 +320,14 @@ class descriptor {
     static descriptor from_once(Open&& open) {
         const cancellation_shield shield;
         const auto before = process_forks.begin();
-        descriptor result = written_down(above_standard_streams(open()));
+        descriptor result = written_down(above_standard_streams(open()), brand_by_signal);
         (void)process_forks.end(before);
         return result;
+    }
+
+    /// Another one of the same open file, with a number from `least` on.
+    [[nodiscard]] descriptor copy(int least) const {
+        return from([&] { return ::fcntl(get(), F_DUPFD_CLOEXEC, least); }, [this](int) { return entry_->brand(); });
     }
 
     [[nodiscard]] int get() const noexcept { return generation_ == fork_generation() ? fd_ : -1; }
@@ -305,7 +337,7 @@ class descriptor {
     [[nodiscard]] bool is_ours() const noexcept { return get() >= 0 && entry_->is_ours(); }
 
     /// Whether is_ours() can tell.
-    [[nodiscard]] bool is_branded() const noexcept { return get() >= 0 && entry_->is_branded(); }
+    [[nodiscard]] bool is_branded() const noexcept { return get() >= 0 && entry_->brand() != unbranded; }
 
     /// Unless the program has done so.
     void close() noexcept {
@@ -313,7 +345,8 @@ class descriptor {
     }
 
   private:
-    static descriptor written_down(int fd) noexcept {
+    template <class Brand>
+    static descriptor written_down(int fd, Brand brand) noexcept {
         descriptor result;
         if (fd < 0) return result;
         result.entry_ = process_descriptors.claim();

@@ -75,7 +75,7 @@ class file_handle {
     [[nodiscard]] const file_identity& identity() const noexcept { return identity_; }
     /// Gives it another number: one from `least` on. Left as it is if the system has none.
     void renumber(int least) noexcept {
-        auto copy = descriptor::from([&] { return ::fcntl(get(), F_DUPFD_CLOEXEC, least); });
+        auto copy = fd_.copy(least);
         if (copy) fd_ = std::move(copy);
     }
 
@@ -123,7 +123,7 @@ inline constexpr int how_to_open = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOC
 
 inline descriptor open_file(const std::filesystem::path& path, int how, mode_t mode = 0) {
     const auto open = [&] { return ::open(path.c_str(), how | how_to_open, mode); };
-    return descriptor::from([&] { return uninterrupted(open); });
+    return descriptor::from([&] { return uninterrupted(open); }, brand_by_position);
 }
 
 /// Opens a file that exists. For writing, because an exclusive flock on NFS needs that (man 2 flock, "NFS details");
