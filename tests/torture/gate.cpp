@@ -6,6 +6,9 @@
 // they were in that instant, but not the thread that would go on. Whatever instruction it was, the child must be able to
 // fork and to use its locks, must keep no lock of its parent's alive, and must have closed what the parent still has.
 //
+// And a descriptor that the program has closed, while another thread gets its number for a file of its own: at no
+// instruction may it pass for what it was, or the one lock would be taken on the other one's file.
+//
 // The other thread is stepped through by the trap flag, so this is for x86-64.
 #include <pthread.h>
 
@@ -200,6 +203,58 @@ bool play_closing(const fs::path& locks, long instruction, report& results) {
     return true;
 }
 
+using nlock::detail::descriptor;
+
+/// `make` gives the same number each time, if that is free.
+template <class Make>
+bool play_same_number(const char* what, const Make& make, long instruction, report& results) {
+    const descriptor closed = make(0);
+    ::close(closed.get());
+    prepare(instruction);
+    descriptor opened;
+    std::thread other{[&] {
+        begin_steps();
+        opened = make(1);
+        end_steps();
+        has_passed = true;
+    }};
+    while (!has_stopped && !has_passed) {
+    }
+    const bool passes = closed.is_ours();
+    has_forked = true;
+    other.join();
+    results.tried(std::string{"a closed descriptor at instructions of a thread that "} + what);
+    results.expect(opened.get() == closed.get(), std::string{"another number is given to who "} + what);
+    results.expect(!passes, "a descriptor that was closed passes for what it was, while another thread, at instruction " +
+                                std::to_string(instruction) + ", " + what);
+    return has_stopped;
+}
+
+/// As many of them in a build that has more.
+template <class Make>
+void play_some_instructions(const char* what, const Make& make, report& results) {
+    constexpr long never = 0;
+    constexpr long enough = 50;
+    play_same_number(what, make, never, results);
+    const long stride = steps / enough + 1;
+    for (long i = 1; play_same_number(what, make, i, results); i += stride) {
+    }
+}
+
+void play_same_numbers(const fs::path& locks, report& results) {
+    const fs::path paths[]{locks / "first.lock", locks / "second.lock"};
+    const auto open = [&](int which) { return nlock::detail::open_file(paths[which], O_RDWR | O_CREAT, 0666); };
+    const auto open_socket = [](int) { return nlock::detail::open_datagram_socket(); };
+    const descriptor files[]{open(0), open(1)};
+    const auto copy = [&](int which) {
+        constexpr int high = 100;
+        return files[which].copy(high);
+    };
+    play_some_instructions("opens a lock file", open, results);
+    play_some_instructions("opens a socket", open_socket, results);
+    play_some_instructions("renumbers a lock file", copy, results);
+}
+
 }  // namespace
 
 int main() {
@@ -219,6 +274,7 @@ int main() {
         for (long i = 1; play(scratch.path(), i, results); i += i < most ? 1 : stride) {
         }
     }
+    play_same_numbers(scratch.path(), results);
     return results.finish();
 }
 

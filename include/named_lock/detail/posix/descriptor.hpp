@@ -216,12 +216,10 @@ class descriptor_table {
         }
     }
 
-    /// `fd` was given out anew, to the one who has that entry: whoever had it before has lost it to the program.
-    void expire_others(const entry& newest, int fd) noexcept {
+    /// `fd` was given out anew: whoever had it before has lost it to the program.
+    void expire(int fd) noexcept {
         for (block* b = &first_; b != nullptr; b = b->next.load()) {
-            for (entry& e : b->entries) {
-                if (&e != &newest) e.expire(fd);
-            }
+            for (entry& e : b->entries) e.expire(fd);
         }
     }
 
@@ -355,8 +353,8 @@ class descriptor {
             errno = ENOMEM;
             return result;
         }
+        process_descriptors.expire(fd);  // before it bears a brand that another thread may look for
         result.entry_->write(fd, brand(fd));
-        process_descriptors.expire_others(*result.entry_, fd);
         result.fd_ = fd;
         result.generation_ = fork_generation();
         return result;
