@@ -4,6 +4,7 @@
 // What the library declares of the Windows API itself, beside the real <windows.h>: that both can be included is half
 // of the test.
 #if defined(_WIN32)
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/named_lock.hpp>
 
 // Before any other windows.h, and with its macros, as somebody's program may do.

@@ -6,6 +6,7 @@
 #if !defined(NO_STRICT)
 #define NO_STRICT
 #endif
+#include <named_lock/detail/platform.hpp>
 #include <named_lock/named_lock.hpp>
 
 #include "support/windows.hpp"
