@@ -76,7 +76,8 @@ using namespace NAMED_LOCK_ABI;
 }  // namespace nlock
 
 // A program uses one way, the headers or named_lock::compiled. Both have the same names, so that there is one registry
-// whatever happens; linkers that compare what is thread-local (GNU's, gold, Apple's) report a program that mixes them.
+// whatever happens; linkers that compare what is thread-local (GNU's) report a program that mixes them, and those of Windows
+// anyway.
 namespace nlock::NAMED_LOCK_ABI::detail {
 #if defined(NAMED_LOCK_COMPILED)
 extern const char headers_and_compiled_are_mixed;
