@@ -22,8 +22,9 @@ namespace nlock::NAMED_LOCK_ABI {
 /// the guard that try_complete() returns goes, or this object.
 ///
 /// Nothing here waits for others. What takes as long as the system does is, in named_lock::begin_acquire() and in
-/// try_complete(), to open the lock file, to look at its path and to try to lock it: without limit if it is on a file server
-/// that hangs. A time-out looks up who holds the lock, which takes up to some 5 ms; on_wait is called by begin_acquire().
+/// try_complete(), to open the lock file, to look at its path and to try to lock it; cancel() and the destructor close it. All
+/// that is without limit if it is on a file server that hangs; the other member functions do not ask the system. A time-out
+/// looks up who holds the lock, which takes up to some 5 ms; on_wait is called by begin_acquire().
 ///
 /// Its place in line is kept from begin to end, like any waiter's, so call try_complete() soon when there is news. While the
 /// first in line does not, others wait: those of other processes for 5 ms, then they pass it; those of this process until it
