@@ -374,24 +374,23 @@ class actor {
         std::vector<lock> locks;
         std::vector<record*> records;
         const std::int64_t timeout = some_timeout();
+        // Of some it has the lock already, of which there is no record before it has them all.
+        const auto notes_taken = [&](const nlock::lock_wait&) {
+            for (std::size_t i = 0; i < locks.size(); ++i) {
+                if (locks[i].lock_count() != 0) stage_.taken.add(records[i]->name);
+            }
+        };
         for (int name = 0; name < usable_names(); ++name) {
             if (!one_in(2)) continue;
             auto options = options_;
             if (name == wanted_.names - 1) options.method = nlock::lock_method::fcntl;
+            options.on_wait = notes_taken;
             locks.emplace_back(name_of_lock(name), options);
             records.push_back(ask(name, kind::exclusive, timeout));
             if (records.back() == nullptr) return;
         }
-        // As acquire_all() does; it asks for the timeout before each of them.
-        const auto timeout_of = [&](const lock&) {
-            for (std::size_t i = 0; i < locks.size(); ++i) {
-                if (locks[i].lock_count() != 0) stage_.taken.add(records[i]->name);
-            }
-            return std::chrono::nanoseconds{timeout};
-        };
         try {
-            const auto guards =
-                nlock::detail::group_acquisition{locks, nlock::detail::lock_kind::exclusive}.acquire(timeout_of);
+            const auto guards = nlock::acquire_all(locks, std::chrono::nanoseconds{timeout});
             for (record* r : records) inside(*r);
             for (record* r : records) outside(*r);
         } catch (const nlock::lock_timeout&) {
