@@ -105,7 +105,8 @@ install_catch2() {
 }
 install_catch2
 
-# The same for what the program named-lock needs.
+# The same for Asio, and for what the program named-lock needs.
+if [ -d /usr/include/asio ]; then cp -r /usr/include/asio /usr/include/asio.hpp "$catch2/include/"; fi
 for package in CLI11:CLI nlohmann_json:nlohmann; do
     [ -d "/usr/include/${package#*:}" ] || continue
     cp -r "/usr/include/${package#*:}" "$catch2/include/"
