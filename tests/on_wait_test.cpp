@@ -122,6 +122,39 @@ TEST_CASE("on_wait is called again and again while it waits, if there is an inte
     for (auto& t : front) CHECK(t.get());
 }
 
+namespace {
+
+/// One that is set back by an hour when it is asked for the second time.
+struct clock_set_back {
+    using duration = std::chrono::nanoseconds;
+    using rep = duration::rep;
+    using period = duration::period;
+    using time_point = std::chrono::time_point<clock_set_back>;
+    [[maybe_unused]] static constexpr bool is_steady = false;
+    static inline std::atomic<int> asked{0};
+    static time_point now() { return time_point{++asked == 1 ? std::chrono::hours{1} : std::chrono::hours{0}}; }
+};
+
+}  // namespace
+
+TEST_CASE("on_wait goes on being called when the clock was set back meanwhile") {
+    temp_dir dir;
+    std::atomic<int> calls{0};
+    event often;
+    nlock::lock_options options;
+    options.locks_dir = dir.path();
+    options.on_wait_interval = 1ms;
+    options.on_wait = [&](const lock_wait&) {
+        if (clock_set_back::asked > 1 && ++calls == 3) often.happen();
+    };
+    named_lock lock{"x", options};
+    foreign_hold foreign{lock};
+    task waiter{[&] { return lock.try_lock_until(clock_set_back::time_point{1h + 1ms}); }};
+    CHECK(often.wait());
+    foreign.release();
+    CHECK(waiter.get());
+}
+
 TEST_CASE("what a later call of on_wait throws leaves acquire, and the place with it") {
     temp_dir dir;
     int calls = 0;

@@ -163,7 +163,9 @@ class acquisition {
         if (!keeps_order && state_.may_overtake(request_, gives_way_) && attempt(lock)) return end(outcome::acquired);
         if (is_out_of_order()) return end(outcome::out_of_order);
         if (request_.is_immediate()) return end(outcome::timed_out);
-        if (request_.options.on_wait && !std::exchange(has_told_, true)) {
+        if (has_told_) {
+            tell_later();
+        } else if (request_.options.on_wait) {
             if (file_.is_open()) leave_file(lock);
             tell(lock);
             ticket_ = state_.enter_again(lock, request_, gives_way_);  // on_wait may have acquired it
@@ -202,10 +204,17 @@ class acquisition {
 
     void tell(mutex_lock& lock) {
         const lock_options& options = request_.options;
+        has_told_ = true;
         lock.unlock();
         options.on_wait({state_.path(), party_at(state_.path(), options.method, party_detail::none).holders});
         lock = state_.enter();
-        if (options.on_wait_interval > std::chrono::milliseconds::zero()) tells_again_ = deadline{options.on_wait_interval};
+        tell_later();
+    }
+
+    void tell_later() noexcept {
+        const lock_options& options = request_.options;
+        if (!options.on_wait || options.on_wait_interval <= std::chrono::milliseconds::zero()) return;
+        tells_again_ = deadline{options.on_wait_interval};
     }
 
     [[nodiscard]] bool is_out_of_order() noexcept {
