@@ -130,7 +130,6 @@ TEST_CASE("whatever call a file system hangs in, other locks are acquired and wa
 }
 
 TEST_CASE("a pending acquisition waits for the server of its lock file, and for nobody else") {
-    if (fork_beside_busy_threads_may_hang) SKIP_TEST("this sanitizer cannot fork beside busy threads");
     const temp_dir dir;
     const temp_dir mounted;
     fuse_volume volume{mounted.path()};
