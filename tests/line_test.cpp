@@ -595,6 +595,28 @@ TEST_CASE("who could not call a waiter watches at once when it waits itself, as 
     CHECK(waiter.read_line() == "ok");
 }
 
+TEST_CASE("who could not call one waiter counts as out of reach for a while, though it can call others") {
+    temp_dir dir;
+    auto theirs = open_file(dir);
+    const auto ours = open_file(dir);
+    const nlock::detail::bell bell;
+    if (bell.address() == nlock::detail::no_address) SKIP_TEST("no sockets here");
+    const auto calls = [&](nlock::detail::line_memory& memory, nlock::detail::bell_address address) {
+        const nlock::detail::line_place place{address, 1us, lock_kind::exclusive};
+        REQUIRE(nlock::detail::stand_in_line(theirs, place));
+        const bool told = memory.call(nlock::detail::look_at_line(ours), ours, 1h).is_told;
+        REQUIRE(nlock::detail::leave_line(theirs, place));
+        return told;
+    };
+    nlock::detail::line_memory memory;
+    CHECK(calls(memory, bell.address()));
+    CHECK_FALSE(memory.is_out_of_reach(1h));
+    CHECK_FALSE(calls(memory, 1));
+    CHECK(calls(memory, bell.address()));
+    CHECK(memory.is_out_of_reach(1h));
+    CHECK_FALSE(memory.is_out_of_reach(2h));
+}
+
 TEST_CASE("a waiter whose queue of bytes is full has been told") {
     temp_dir dir;
     worker holder{dir};

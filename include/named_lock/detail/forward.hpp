@@ -16,7 +16,7 @@ class group_acquisition;
 class lock_state;
 class stop_signal;
 
-enum class lock_kind { shared, exclusive };
+enum class lock_kind : unsigned char { shared, exclusive };
 
 enum class given_up_by { guard, unlock };
 

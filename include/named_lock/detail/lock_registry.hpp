@@ -274,7 +274,6 @@ inline void lock_state::start_afresh() noexcept {
     keeps_file_ = false;
     line_memory_ = nullptr;
     gives_way_until_ = {};
-    is_out_of_reach_ = false;
     first_ = nullptr;  // the waiters are threads of the parent
     generation_.store(fork_generation(), std::memory_order_release);
 }

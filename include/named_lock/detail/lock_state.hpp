@@ -226,14 +226,19 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     }
     void register_keeper() noexcept;  // in lock_registry.hpp
 
-    /// Whom this process could not call, cannot call it: as in two network namespaces.
-    [[nodiscard]] bool is_out_of_reach() const noexcept { return is_out_of_reach_; }
+    /// Whether the next one who releases may be unable to call this process.
+    [[nodiscard]] bool is_out_of_reach() const noexcept {
+        const auto now = in_microseconds(std::chrono::steady_clock::now());
+        return line_memory_ != nullptr && line_memory_->is_out_of_reach(now);
+    }
 
-    /// Whether the next acquisition of this process lets others go first who stand in line. Asked once; and not for long:
-    /// who was called and has not come by then is stopped.
-    [[nodiscard]] bool takes_gives_way() noexcept {
-        const auto end = std::exchange(gives_way_until_, {});
-        return end != std::chrono::steady_clock::time_point{} && std::chrono::steady_clock::now() < end;
+    /// Whether the threads of this process let others go first who stand in line. Not for long: who was called and has not
+    /// come by then is stopped. And a single attempt is not refused twice.
+    [[nodiscard]] bool gives_way(bool is_single_attempt) noexcept {
+        constexpr std::chrono::steady_clock::time_point never{};
+        const bool gives = gives_way_until_ != never && std::chrono::steady_clock::now() < gives_way_until_;
+        if (is_single_attempt) gives_way_until_ = never;
+        return gives;
     }
 
     /// A thread that comes now may be faster than one that has to be woken first, which keeps short critical sections
@@ -285,8 +290,8 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         const auto answer = given_up.call(next, memory, now);
         relock(lock);
         if (line_memory_ != nullptr) *line_memory_ = memory;
+        gives_way_until_ = {};
         if (may_give_way && now - answer.since > patience) gives_way_until_ = time + line_memory::slow;
-        is_out_of_reach_ = !answer.is_told;
     }
 
     /// Closes the file that was left open.
@@ -423,18 +428,17 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
     const std::filesystem::path path_;
     const std::string file_name_;
     const std::string name_;
-    std::atomic<std::uint32_t> generation_{fork_generation()};
     std::mutex mutex_{};
+    std::atomic<std::uint32_t> generation_{fork_generation()};
+    lock_kind kind_ = lock_kind::shared;
+    bool stays_open_ = false;  // file_, after the last hold
+    bool goes_ = false;        // from its path, with the last hold
+    bool keeps_file_ = false;  // idle_file_ counts among those of the process
     std::vector<hold> holds_{};  // in the order in which they were acquired
     lock_file file_{};           // locked while there are holds, else none
-    lock_kind kind_ = lock_kind::shared;
-    bool stays_open_ = false;   // file_, after the last hold
-    bool goes_ = false;         // from its path, with the last hold
-    lock_file idle_file_{};     // neither locked nor in line
-    bool keeps_file_ = false;   // idle_file_ counts among those of the process
+    lock_file idle_file_{};      // neither locked nor in line
     std::unique_ptr<line_memory> line_memory_{};  // once somebody has stood in line
     std::chrono::steady_clock::time_point gives_way_until_{};
-    bool is_out_of_reach_ = false;
     ticket last_ticket_ = 0;
     waiter* first_ = nullptr;
     std::chrono::steady_clock::time_point turn_since_{};  // of first_

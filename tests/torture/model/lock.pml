@@ -159,7 +159,7 @@ byte came[ALL];        // those who acquire as t + 1, in the order of acquisitio
 byte queue[ALL];       // lock_state::first_ and its successors, as t + 1, each process at its PLACES
 byte holds[PROCS];     // lock_state::holds_
 byte kind[PROCS];      // lock_state::kind_
-bit saw_waiter[PROCS]; // line_memory::gives_way_
+bit saw_waiter[PROCS]; // lock_state::gives_way()
 bit woken[ALL];        // waiter::woken
 bit on_bell[ALL];      // waiter::watch is set
 byte in_line[ALL];     // waiter::stands_in_line: of which inode
@@ -577,7 +577,6 @@ proctype thread(byte t) {
     bit queued;        // self_
     bit gives_way;     // gives_way_: to writers
     bit yields;        // attempt(): gives_way, to all
-    bit has_attempted; // has_attempted_
     bit is_due;        // is_due_
     bit in_doubt;      // in_doubt_
     bit stands;        // is_in_line_
@@ -701,14 +700,12 @@ place:  // the end of step()
 
 attempt:
 #ifdef BREAK_YIELDS_IN_LINE
-            yields = (!HAS(ONCE, t) && !has_attempted && saw_waiter[PROCESS_OF(t)]);
+            yields = (!HAS(ONCE, t) && saw_waiter[PROCESS_OF(t)]);
+#elif defined(BREAK_NEVER_YIELDS)
+            yields = 0;
 #else
-            yields = (!HAS(ONCE, t) && !has_attempted && saw_waiter[PROCESS_OF(t)] && !stands && !is_last);
+            yields = (!HAS(ONCE, t) && saw_waiter[PROCESS_OF(t)] && !stands && !is_last);
 #endif
-            if
-            :: !HAS(ONCE, t) && !has_attempted -> saw_waiter[PROCESS_OF(t)] = 0; has_attempted = 1
-            :: else
-            fi;
             if
             :: inode[t] == 0 && inode[IDLE_FILE(PROCESS_OF(t))] != 0 ->
                 move_file(IDLE_FILE(PROCESS_OF(t)), t);
@@ -873,9 +870,7 @@ yield:
             if
             :: seen != 0 ->
                 seen = 0;
-#ifndef BREAK_GIVES_WAY_ONCE
                 is_due = 0;
-#endif
                 goto failed
             :: else
             fi
@@ -1192,7 +1187,6 @@ departed:
             bell[t] = 0;
             in_line[t] = 0;
             gives_way = 0;
-            has_attempted = 0;
             is_due = 0;
             in_doubt = 0;
             stands = 0;

@@ -214,8 +214,8 @@ row "a call that comes with an event is taken for the event" "sleeps for ever" \
     -DPROCS=3 -DNOISE=1 -DWATCH=1 -DBREAK_HINT_HIDES_CALL
 row "a reader that was granted calls no other reader" "sleeps for ever" \
     -DPROCS=3 -DSHARED=6 -DMEET=6 -DBREAK_READERS_PASS_NOTHING
-row "who has to give way tries again at once" "out of turn" \
-    -DPROCS=2 -DROUNDS=2 -DKEEP -DLONG=1 -DORDER -DBREAK_GIVES_WAY_ONCE
+row "who has to give way does not" "out of turn" \
+    -DPROCS=2 -DROUNDS=2 -DKEEP -DLONG=1 -DORDER -DBREAK_NEVER_YIELDS
 row "who is called in line gives way as well" "sleeps for ever" \
     -DPROCS=2 -DTHREADS=2 -DLONG=1 -DBREAK_YIELDS_IN_LINE
 row "a thread that nobody can call is not woken by its process" "sleeps for ever" \

@@ -149,10 +149,18 @@ class line_memory {
             if (!is_slow || i == most_slow) break;
             insert(range_of(next.place), passed, i);
         }
+        if (!result.is_told) out_of_reach_until_ = now + distrust;
         return result;
     }
 
+    /// Whether it could not call everybody lately: then they cannot call this process either, as in two network namespaces,
+    /// though others of them can.
+    [[nodiscard]] bool is_out_of_reach(std::chrono::microseconds now) const noexcept { return now < out_of_reach_until_; }
+
   private:
+    static constexpr std::chrono::seconds distrust{1};
+
+
     /// How many stopped processes at the head of the line cost the others nothing.
     static constexpr std::size_t most_slow = 3;
 
@@ -195,6 +203,7 @@ class line_memory {
     }
 
     std::array<called, most_slow + 1> called_{};
+    std::chrono::microseconds out_of_reach_until_{0};
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail

@@ -49,6 +49,7 @@ class line_memory {
     answer call(const line_view&, const File&, std::chrono::microseconds now) noexcept {
         return {false, now};
     }
+    [[nodiscard]] bool is_out_of_reach(std::chrono::microseconds) const noexcept { return false; }
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail
