@@ -59,7 +59,7 @@ if [ -n "$missing" ]; then
 fi
 
 say "building the examples in $build"
-cmake -S "$root" -B "$build" -G Ninja --log-level=WARNING -DCMAKE_BUILD_TYPE=Release \
+cmake -S "$root" -B "$build" -G Ninja --log-level=WARNING -DCMAKE_BUILD_TYPE=Debug \
     -DNAMED_LOCK_BUILD_EXAMPLES=ON -DNAMED_LOCK_BUILD_TESTS=OFF "-DNAMED_LOCK_ALL_EXAMPLES=${CI:+ON}" >&2
 cmake --build "$build" >&2
 
