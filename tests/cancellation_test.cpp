@@ -79,7 +79,8 @@ std::chrono::nanoseconds processor_time() {
     const auto ticks = [](FILETIME t) { return (std::int64_t{t.dwHighDateTime} << 32) + t.dwLowDateTime; };
     return std::chrono::nanoseconds{100 * (ticks(kernel) + ticks(user))};
 #else
-    return std::chrono::nanoseconds{std::int64_t{std::clock()} * (1'000'000'000 / CLOCKS_PER_SEC)};
+    const std::chrono::duration<double> used{static_cast<double>(std::clock()) / static_cast<double>(CLOCKS_PER_SEC)};
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(used);  // clock_t may be of any kind
 #endif
 }
 
