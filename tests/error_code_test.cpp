@@ -32,7 +32,8 @@ using nlock::named_lock;
 
 const std::error_code stale = std::make_error_code(std::errc::broken_pipe);
 
-static_assert(noexcept(named_lock::make("x", std::declval<lock_options>(), std::declval<std::error_code&>())));
+using maker = std::optional<named_lock>(std::string_view, lock_options, std::error_code&) noexcept;
+[[maybe_unused]] constexpr maker* makes = &named_lock::make;  // without the copy of an argument, which may throw
 static_assert(noexcept(std::declval<named_lock&>().try_acquire(std::declval<std::error_code&>())));
 static_assert(noexcept(std::declval<named_lock&>().try_acquire(std::declval<std::chrono::seconds>(), std::declval<std::error_code&>())));
 static_assert(noexcept(std::declval<named_lock&>().try_acquire_shared(std::declval<std::error_code&>())));

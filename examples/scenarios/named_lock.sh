@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The named_lock authors
 #
-#     sh named_lock.sh PROGRAM [is_named]
+#     sh named_lock.sh PROGRAM [is_named [EMULATOR]]
 #
-# is_named: it can tell who holds a lock.
+# is_named: it can tell who holds a lock. EMULATOR: what all programs are called that it runs.
 set -u
 . "$(dirname "$0")/named_lock_common.sh"
 is_named=${2:-}
+shell=${3:-sh} echo=${3:-echo} itself=${3:-named-lock}
 trap '[ -z "$holder" ] || kill "$holder"; [ -z "$waiter" ] || kill "$waiter"' EXIT
 
 # let_go STATUS : ends the command by a line of input
@@ -81,7 +82,7 @@ hold run job -- sh -c 'echo inside; read -r line'
 expect 75 run -n job -- true
 expect 75 run --timeout=0.05 job -- true
 grep -q "lock 'job' .*was not acquired within 50 ms" complaint || fail "it does not tell of the time-out"
-[ -z "$is_named" ] || grep -q "held by pid $holder (sh)" complaint || fail "it does not tell who holds it"
+[ -z "$is_named" ] || grep -q "held by pid $holder ($shell)" complaint || fail "it does not tell who holds it"
 expect 75 run --shared -n job -- true
 expect 9 run -n -E 9 job -- true
 expect 0 run -nE 0 job -- true
@@ -93,7 +94,7 @@ expect 0 run -n free -- true  # of several locks all or none
 expect 0 run -n 'another job' -- true
 expect 0 who job
 wanted='a process that cannot be seen from here'
-[ -z "$is_named" ] || wanted="$holder (sh)"
+[ -z "$is_named" ] || wanted="$holder ($shell)"
 [ "$(cat printed)" = "$wanted holds it" ] || fail "holders: $(cat printed)"
 mkfifo complaints
 "$tool" run job -- echo second >printed_second 2>complaints 3<&- 4>&- &
@@ -101,14 +102,14 @@ waiter=$!
 read -r line <complaints
 case $line in "named-lock: waiting for 'job'"*) ;; *) fail "the second said: $line" ;; esac
 if [ -n "$is_named" ]; then
-    [ "$line" = "named-lock: waiting for 'job', held by pid $holder (sh), 1st in line" ] || fail "the second said: $line"
+    [ "$line" = "named-lock: waiting for 'job', held by pid $holder ($shell), 1st in line" ] || fail "the second said: $line"
     expect 0 who job
-    [ "$(sed -n '$s/, .*//p' printed)" = "$waiter (echo) waits" ] || fail "who does not tell who waits: $(cat printed)"
+    [ "$(sed -n '$s/, .*//p' printed)" = "$waiter ($echo) waits" ] || fail "who does not tell who waits: $(cat printed)"
     expect 0 list
-    grep -q "^job: held by $holder (sh)$" printed || fail "list does not tell who holds it: $(cat printed)"
-    grep -q "^    $waiter (echo) waits, [0-9.]* s$" printed || fail "list does not tell who waits: $(cat printed)"
+    grep -q "^job: held by $holder ($shell)$" printed || fail "list does not tell who holds it: $(cat printed)"
+    grep -q "^    $waiter ($echo) waits, [0-9.]* s$" printed || fail "list does not tell who waits: $(cat printed)"
     grep -q "^free: free$" printed || fail "list does not tell what is free: $(cat printed)"
-    [ "$(cat "/proc/$holder/comm")" = named-lock ] || fail "its name is not its own any more"
+    [ "$(cat "/proc/$holder/comm")" = "$itself" ] || fail "its name is not its own any more"
 fi
 [ ! -s printed_second ] || fail "the second did not wait"
 let_go 0
@@ -130,12 +131,14 @@ if [ -n "$is_named" ]; then
     hold run -s job -- sh -c 'echo inside; read -r line'
     expect 0 list --json
     tr -d ' \n' <printed >flat
-    grep -q "{\"name\":\"job\",\"state\":\"shared\",\"holders\":\[{\"pid\":$holder,\"process\":\"sh\"}\],\"waiters\":\[\]}" \
+    grep -q "{\"name\":\"job\",\"state\":\"shared\",\"holders\":\[{\"pid\":$holder,\"process\":\"$shell\"}\],\"waiters\":\[\]}" \
         flat || fail "list: $(cat printed)"
     let_go 0
 fi
 
-if [ -n "$is_named" ]; then
+if [ -n "${3:-}" ]; then
+    echo "== left out: a deadlock. A look at the processes is over before an emulator has seen so many"
+elif [ -n "$is_named" ]; then
     echo "== a deadlock"
     # Each holds one lock, and then asks for the other's.
     mkfifo right_inside
@@ -146,7 +149,7 @@ if [ -n "$is_named" ]; then
     told="^deadlock: $left (sh) holds left, waits for right; $right (sh) holds right, waits for left\$"
     told_back="^deadlock: $right (sh) holds right, waits for left; $left (sh) holds left, waits for right\$"
     until "$tool" list | tee listed | grep -q -e "$told" -e "$told_back"; do sleep 0.05; done
-    "$tool" list --json | tr -d ' \n' | grep -q '"deadlocks":\[\[{"pid":[0-9]*,"process":"sh","holds":' || fail "no JSON"
+    "$tool" list --json | tr -d ' \n' | grep -q "\"deadlocks\":\[\[{\"pid\":[0-9]*,\"process\":\"sh\",\"holds\":" || fail "no JSON"
     # Who waits for right is the child's child of the left one.
     kill "$("$tool" who right | sed -n 's/ (true) waits.*//p')"
     wait "$left"

@@ -170,10 +170,13 @@ inline seen look_at(const fs::path& path, bool ofd = false) {
 inline std::string lines_of_locks(const fs::path& path) {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) return path.native() + " is gone";
-    std::string words = path.native() + ", inode " + std::to_string(status.st_ino);
+    const std::string inode = std::to_string(status.st_ino);
+    std::string its_place{":"};
+    its_place.append(inode).append(" ");
+    std::string words = path.native() + ", inode " + inode;
     std::ifstream locks{"/proc/locks"};
     for (std::string line; std::getline(locks, line);) {
-        if (line.find(":" + std::to_string(status.st_ino) + " ") != std::string::npos) words += "\n    " + line;
+        if (line.find(its_place) != std::string::npos) words.append("\n    ").append(line);
     }
     return words;
 }

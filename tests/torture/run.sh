@@ -50,6 +50,7 @@ mkdir -p "$build"
 cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DNAMED_LOCK_WERROR=ON \
     -DNAMED_LOCK_BUILD_EXAMPLES=OFF -DNAMED_LOCK_INTEROP_TESTS=OFF -DNAMED_LOCK_TEST_COMPILED=ON >"$build.log" 2>&1 || { cat "$build.log"; exit 1; }
 rm -f "$build.log"
-cmake --build "$build" --target named_lock_torture -j 2 | tail -n 1
+cmake --build "$build" --target named_lock_torture -j 2 >"$build.log" 2>&1 || { cat "$build.log"; fail "cannot build"; }
+rm -f "$build.log"
 # shellcheck disable=SC2086  # a list of words
 exec python3 "$here/torture.py" "$build/tests/torture" $for_python
