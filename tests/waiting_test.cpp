@@ -18,6 +18,7 @@
 #include <csignal>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <list>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@
 
 #include <named_lock/detail/platform.hpp>
 #include <named_lock/named_lock.hpp>
+#include <named_lock/pending_acquire.hpp>
 
 #include "support/counter_file.hpp"
 #include "support/others.hpp"
@@ -37,6 +39,7 @@
 #include "support/threads.hpp"
 #include "support/worker.hpp"
 
+namespace waiting_test {
 namespace {
 
 using namespace nlock_test;
@@ -507,6 +510,30 @@ TEST_CASE("processes that time out early do not disturb those that go on waiting
     }
 }
 
+TEST_CASE("a waiter keeps its time-out while news for another waiter of its process comes without end") {
+    SKIP_WITHOUT_INOTIFY();
+    temp_dir dir;
+    named_lock other{"other", options_in(dir)};
+    named_lock lock{"x", options_in(dir)};
+    const foreign_hold foreign_other{other};
+    const foreign_hold foreign{lock};
+    bool watches = false;
+    after_watching = [&] { watches = true; };
+    auto pending = other.begin_acquire(1min);
+    while (!watches) REQUIRE_FALSE(pending.try_complete());
+
+    // A waiter that goes on for as long as there is news gets to the end of these.
+    int news_left = 100'000;
+    const std::function<void()> close_other = [&] {
+        ::close(::open(other.path().c_str(), O_RDWR | O_CLOEXEC));
+        if (--news_left > 0) before_sleeping = close_other;
+    };
+    before_sleeping = close_other;
+    CHECK_FALSE(lock.try_acquire(20ms));
+    before_sleeping = nullptr;
+    CHECK(news_left > 0);
+}
+
 TEST_CASE("signals that interrupt a waiter do not end its wait") {
     SKIP_WITHOUT_INOTIFY();
     temp_dir dir;
@@ -701,5 +728,7 @@ TEST_CASE("waits that end with a time-out leave no descriptor and no watch behin
     CHECK(files_of(::getpid()) == before);
     CHECK(watches_of(::getpid()) == 0);
 }
+
+}  // namespace waiting_test
 
 #endif

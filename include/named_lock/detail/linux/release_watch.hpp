@@ -233,7 +233,8 @@ class release_watch {
             if (rang) bell_.silence();
             const watch_event heard = listener_.heard.exchange(watch_event::none);
             if (rang || heard != watch_event::none) return (std::max)(heard, rang ? watch_event::called : heard);
-            // else it was for another waiter of this process
+            // Else it was for another waiter of this process, of which there may be news without end.
+            if (end.has_passed()) return watch_event::none;
         }
     }
 
