@@ -31,6 +31,7 @@
 #include "support/threads.hpp"
 #include "support/thrown.hpp"
 
+namespace acquire_all_test {
 namespace {
 
 using namespace nlock_test;
@@ -613,3 +614,5 @@ TEST_CASE("the guards of acquire_all outlive the lock objects") {
     guards.clear();
     CHECK(are_all(locks, seen::free));
 }
+
+}  // namespace acquire_all_test

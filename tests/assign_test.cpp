@@ -19,6 +19,7 @@
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 
+namespace assign_test {
 namespace {
 
 using namespace nlock_test;
@@ -149,3 +150,5 @@ TEST_CASE("a stop request ends a wait, although its object is another one's by t
     CHECK_FALSE(waiter.get());
 }
 #endif
+
+}  // namespace assign_test

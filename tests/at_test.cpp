@@ -18,6 +18,7 @@
 #include "support/thrown.hpp"
 #include "support/worker.hpp"
 
+namespace at_test {
 namespace {
 
 using namespace nlock_test;
@@ -180,3 +181,5 @@ TEST_CASE("an empty guard has no name and no path") {
         CHECK(empty->path().empty());
     }
 }
+
+}  // namespace at_test

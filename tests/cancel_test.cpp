@@ -30,6 +30,7 @@
 #include "support/threads.hpp"
 #include "support/thrown.hpp"
 
+namespace cancel_test {
 namespace {
 
 using namespace nlock_test;
@@ -490,3 +491,5 @@ TEST_CASE("a token that nobody can stop changes nothing") {
     CHECK_FALSE(lock.try_acquire_shared(std::stop_token{}, 1ms));
 }
 #endif
+
+}  // namespace cancel_test

@@ -46,6 +46,8 @@
 #include "support/worker.hpp"
 #endif
 
+namespace cancellation_test {
+
 /// clang's check of virtual calls opens a pipe for each class that it meets.
 #define SKIP_WITH_VPTR_CHECK()                                                                                         \
     do {                                                                                                               \
@@ -467,3 +469,5 @@ TEST_CASE("a wake-up without a request makes no waiter spin, and hides no reques
 #endif
 
 #endif
+
+}  // namespace cancellation_test

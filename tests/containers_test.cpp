@@ -23,6 +23,7 @@
 #include "support/threads.hpp"
 #include "support/worker.hpp"
 
+namespace containers_test {
 namespace {
 
 using namespace nlock_test;
@@ -140,4 +141,6 @@ TEST_CASE("containers with different users share a volume if each lets the other
     CHECK(report.ask("try y") == "ok");
     CHECK(import.ask("try y") == "busy");
 }
+
+}  // namespace containers_test
 #endif

@@ -26,6 +26,7 @@
 
 #include "support/temp_dir.hpp"
 
+namespace contract_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -348,3 +349,5 @@ TEMPLATE_TEST_CASE("a free lock is acquired with any type of time-out", "", std:
     REQUIRE(lock.try_lock_shared_for(timeout));
     lock.unlock_shared();
 }
+
+}  // namespace contract_test

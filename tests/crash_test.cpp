@@ -20,6 +20,7 @@
 #include "support/temp_dir.hpp"
 #include "support/worker.hpp"
 
+namespace crash_test {
 namespace {
 
 using namespace nlock_test;
@@ -117,3 +118,5 @@ TEST_CASE("no increment is lost among processes while others are killed that hol
     for (worker& survivor : survivors) CHECK(survivor.read_line() == "ok");
     CHECK(counter_file{file}.value() == 3 * times);
 }
+
+}  // namespace crash_test

@@ -25,6 +25,7 @@
 #include "support/thrown.hpp"
 #include "support/worker.hpp"
 
+namespace directories_test {
 namespace {
 
 using namespace nlock_test;
@@ -253,3 +254,5 @@ TEST_CASE("no increment is lost while lock files are removed again and again") {
     CHECK(counter_file{file}.value() == processes * times);
     INFO("removed " << removed << " times");
 }
+
+}  // namespace directories_test

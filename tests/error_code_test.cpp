@@ -20,6 +20,7 @@
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 
+namespace error_code_test {
 namespace {
 
 using namespace nlock_test;
@@ -179,3 +180,5 @@ TEST_CASE("what on_wait throws ends the wait, and is told by a code") {
     CHECK(why_not(std::bad_alloc{}) == std::errc::not_enough_memory);
     CHECK(why_not(42) == std::errc::operation_canceled);
 }
+
+}  // namespace error_code_test

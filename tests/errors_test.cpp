@@ -44,6 +44,7 @@
 #include "support/seccomp.hpp"
 #endif
 
+namespace errors_test {
 namespace {
 
 using namespace nlock_test;
@@ -790,3 +791,5 @@ TEST_CASE("a lock file does not take the place of a closed standard stream") {
     CHECK(fs::file_size(lock.path()) == 0);
 }
 #endif
+
+}  // namespace errors_test

@@ -21,6 +21,7 @@
 #include "support/temp_dir.hpp"
 #include "support/worker.hpp"
 
+namespace exclusion_test {
 namespace {
 
 using namespace nlock_test;
@@ -174,3 +175,5 @@ TEST_CASE("a reader lets a waiting writer go first only for a while, whatever it
     CHECK(writer.read_line() == "ok");
 }
 #endif
+
+}  // namespace exclusion_test

@@ -48,6 +48,7 @@
 #include "support/child.hpp"
 #endif
 
+namespace file_test {
 namespace {
 
 using namespace nlock_test;
@@ -755,3 +756,5 @@ TEST_CASE("what comes to the path while the lock is waited for, and is no lock f
 }
 #endif
 #endif
+
+}  // namespace file_test

@@ -40,6 +40,7 @@
 #include "support/threads.hpp"
 #include "support/worker.hpp"
 
+namespace fork_test {
 namespace {
 
 using namespace nlock_test;
@@ -673,3 +674,5 @@ TEST_CASE("programs that are started while a lock is held and waited for have no
     CHECK(waiter.get());
 }
 #endif
+
+}  // namespace fork_test

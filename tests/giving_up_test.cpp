@@ -22,6 +22,7 @@
 #include "support/threads.hpp"
 #include "support/thrown.hpp"
 
+namespace giving_up_test {
 namespace {
 
 using namespace nlock_test;
@@ -463,3 +464,5 @@ TEST_CASE("giving up, in whatever way, wakes the thread that waits") {
     give_up(lock, held);
     CHECK(waiter.get());
 }
+
+}  // namespace giving_up_test

@@ -18,6 +18,7 @@
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 
+namespace guard_test {
 namespace {
 
 using namespace nlock_test;
@@ -351,3 +352,5 @@ TEST_CASE("a guard that is destroyed while an exception is thrown gives up too")
     CHECK_THROWS_AS(object{lock.acquire()}, std::runtime_error);
     CHECK(seen_by_others(lock) == seen::free);
 }
+
+}  // namespace guard_test

@@ -9,6 +9,8 @@
 
 #include <named_lock/options.hpp>
 
+namespace holder_text_test {
+
 TEST_CASE("a holder, and holders, become text by to_string, by streams and by std::format") {
     const nlock::lock_holder named{4242, "report"};
     const nlock::lock_holder unnamed{17, ""};
@@ -24,3 +26,5 @@ TEST_CASE("a holder, and holders, become text by to_string, by streams and by st
     CHECK(std::format("{} {:>8}|{}", named, unnamed, both) == "pid 4242 (report)   pid 17|pid 4242 (report), pid 17");
 #endif
 }
+
+}  // namespace holder_text_test

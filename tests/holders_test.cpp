@@ -50,6 +50,7 @@
 #include "support/thrown.hpp"
 #include "support/worker.hpp"
 
+namespace holders_test {
 namespace {
 
 using namespace nlock_test;
@@ -1002,5 +1003,7 @@ TEST_CASE("a look for holders leaves no descriptor in a child that is forked mea
     looker.join();
     CHECK(leaks == 0);
 }
+
+}  // namespace holders_test
 
 #endif

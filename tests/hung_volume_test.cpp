@@ -27,6 +27,7 @@
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 
+namespace hung_volume_test {
 namespace {
 
 using namespace nlock_test;
@@ -160,5 +161,7 @@ TEST_CASE("a pending acquisition waits for the server of its lock file, and for 
     CHECK(hung_in.count("try_complete") == 1);
     CHECK(hung_in.count("question") == 0);  // what only tells how it stands does not ask the system
 }
+
+}  // namespace hung_volume_test
 
 #endif

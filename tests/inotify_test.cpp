@@ -26,6 +26,7 @@
 #include "support/temp_dir.hpp"
 #include "support/worker.hpp"
 
+namespace inotify_test {
 namespace {
 
 using namespace nlock_test;
@@ -278,5 +279,7 @@ TEST_CASE("a waiter that runs out of descriptors when it starts to wait gets the
     holder.tell("release");
     CHECK(waiter.read_line() == "ok");
 }
+
+}  // namespace inotify_test
 
 #endif

@@ -23,6 +23,7 @@
 #include "support/temp_dir.hpp"
 #include "support/worker.hpp"
 
+namespace interop_test {
 namespace {
 
 using namespace nlock_test;
@@ -330,5 +331,7 @@ TEST_CASE("a waiter gets the lock when flock(1) is killed, once the program that
     CHECK(waiter.read_line() == "ok");
 }
 #endif
+
+}  // namespace interop_test
 
 #endif

@@ -51,6 +51,7 @@
 #include "support/threads.hpp"
 #include "support/worker.hpp"
 
+namespace line_test {
 namespace {
 
 using namespace nlock_test;
@@ -1284,5 +1285,7 @@ TEST_CASE("hundreds of waits at once use few inotify instances and few descripto
     CHECK(files_of(::getpid()).size() <=
           before + 1 + 16 + 2 + 1);  // a file, what waiters sleep on, instances, the voice
 }
+
+}  // namespace line_test
 
 #endif

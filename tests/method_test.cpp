@@ -30,6 +30,7 @@
 #include "support/proc.hpp"
 #endif
 
+namespace method_test {
 namespace {
 
 using namespace nlock_test;
@@ -290,3 +291,5 @@ TEST_CASE("Windows has one way of locking, whatever the option method says") {
 }
 
 #endif
+
+}  // namespace method_test

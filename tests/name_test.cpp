@@ -19,6 +19,7 @@
 #include "support/temp_dir.hpp"
 #include "support/thrown.hpp"
 
+namespace name_test {
 namespace {
 
 using namespace nlock_test;
@@ -313,3 +314,5 @@ TEST_CASE("a bad name is refused before anything is touched, with each construct
     }
     CHECK(fs::is_empty(dir.path()));
 }
+
+}  // namespace name_test

@@ -26,6 +26,7 @@
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 
+namespace on_wait_test {
 namespace {
 
 using namespace nlock_test;
@@ -429,3 +430,5 @@ TEST_CASE("each object calls the on_wait of its own options, a copy that of the 
     CHECK_FALSE(copy.try_acquire(5ms));
     CHECK(one_calls == 2);
 }
+
+}  // namespace on_wait_test

@@ -47,6 +47,7 @@
 #include "support/thrown.hpp"
 #include "support/worker.hpp"
 
+namespace pending_linux_test {
 namespace {
 
 using namespace nlock_test;
@@ -705,5 +706,7 @@ TEST_CASE("an acquisition may be pending in one thread and be woken by others, a
     ended = true;
     for (auto& thread : threads) CHECK(thread.get());
 }
+
+}  // namespace pending_linux_test
 
 #endif

@@ -28,6 +28,7 @@
 #include "support/thrown.hpp"
 #include "support/worker.hpp"
 
+namespace pending_test {
 namespace {
 
 using namespace nlock_test;
@@ -536,3 +537,5 @@ TEST_CASE("on_wait may begin an acquisition of the same lock") {
     held.release();
     CHECK(complete(outer));
 }
+
+}  // namespace pending_test

@@ -44,6 +44,7 @@
 #include "support/seccomp.hpp"
 #endif
 
+namespace probe_test {
 namespace {
 
 using namespace nlock_test;
@@ -307,3 +308,4 @@ TEST_CASE("probe of a file system that refuses to lock is a lock_error") {
 #endif
 
 }  // namespace
+}  // namespace probe_test

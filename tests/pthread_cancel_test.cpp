@@ -20,6 +20,7 @@
 #include "support/threads.hpp"
 #include "support/worker.hpp"
 
+namespace pthread_cancel_test {
 namespace {
 
 using namespace nlock_test;
@@ -185,3 +186,5 @@ TEST_CASE("a thread that is to be cancelled requests, resets and waits with a ca
     CHECK(user.was_cancelled());
     CHECK(done == 2);
 }
+
+}  // namespace pthread_cancel_test

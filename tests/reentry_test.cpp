@@ -22,6 +22,7 @@
 #include "support/threads.hpp"
 #include "support/thrown.hpp"
 
+namespace reentry_test {
 namespace {
 
 using namespace nlock_test;
@@ -460,3 +461,5 @@ TEST_CASE("giving up with one kind of object leaves the other kind's holds alone
     CHECK(e.code() == std::errc::operation_not_permitted);
     CHECK(again);
 }
+
+}  // namespace reentry_test

@@ -18,6 +18,7 @@
 #include "support/threads.hpp"
 #include "support/worker.hpp"
 
+namespace remove_on_release_test {
 namespace {
 
 using namespace nlock_test;
@@ -179,3 +180,5 @@ TEST_CASE("groups of locks whose files are removed each time do not wait for eac
     CHECK(other.get());
     CHECK(count == 2 * times);
 }
+
+}  // namespace remove_on_release_test

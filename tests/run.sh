@@ -5,8 +5,8 @@ set -eu
 
 usage() {
     cat <<'TEXT'
-usage: sh tests/run.sh [--preset NAME] [--no-install] [-- CTEST-ARGUMENTS...]
-       sh tests/run.sh --windows [--no-install]
+usage: sh tests/run.sh [--preset NAME] [--no-install | --install-only] [--build-only] [-- CTEST-ARGUMENTS...]
+       sh tests/run.sh --windows [--no-install | --install-only] [--build-only]
 
 Installs what is missing (on Debian and its kin, with apt-get), then configures, builds and tests named_lock in
 build/NAME, with warnings as errors.
@@ -16,6 +16,8 @@ build/NAME, with warnings as errors.
   --windows       the tests for Windows instead, built with MinGW as C++20, which has more of them, and run under Wine; see
                   tests/portability.sh
   --no-install    install nothing, take the machine as it is
+  --install-only  do no more than that
+  --build-only    test nothing
 TEXT
 }
 
@@ -25,20 +27,23 @@ fail() { printf 'tests/run.sh: %s\n' "$*" >&2; exit 1; }
 preset=debug
 install=yes
 windows=no
+until=
 while [ $# -gt 0 ]; do
     case $1 in
         --preset) [ $# -ge 2 ] || fail "--preset needs a name"; preset=$2; shift 2 ;;
         --windows) windows=yes; shift ;;
         --no-install) install=no; shift ;;
+        --install-only | --build-only) until=$1; shift ;;
         --help | -h) usage; exit 0 ;;
         --) shift; break ;;
         *) usage >&2; exit 64 ;;
     esac
 done
 if [ "$windows" = yes ]; then
-    set --
-    [ "$install" = yes ] || set -- --no-install
-    exec sh "$(dirname "$0")/portability.sh" "$@" windows20
+    set -- windows20
+    [ "$install" = yes ] || set -- --no-install "$@"
+    [ -z "$until" ] || set -- "$until" "$@"
+    exec sh "$(dirname "$0")/portability.sh" "$@"
 fi
 case $preset in
     debug | release | gcc20) compiler=g++ ;;
@@ -98,6 +103,8 @@ fi
 
 # ---- configure, build, test ----
 
+[ "$until" != --install-only ] || exit 0
+
 jobs=$(nproc 2>/dev/null || echo 2)
 launch=
 if [ "$preset" = tsan ] && setarch "$(uname -m)" -R true 2>/dev/null; then
@@ -109,6 +116,7 @@ say "configuring $preset"
 cmake --preset "$preset"
 say "building $preset"
 $launch cmake --build --preset "$preset" -j "$jobs"
+[ "$until" != --build-only ] || exit 0
 say "testing $preset"
 status=0
 $launch ctest --preset "$preset" -j "$((2 * jobs))" "$@" || status=$?  # tests wait more than they work

@@ -18,6 +18,7 @@
 #include "support/threads.hpp"
 #include "support/thrown.hpp"
 
+namespace shared_test {
 namespace {
 
 using namespace nlock_test;
@@ -372,3 +373,5 @@ TEST_CASE("a try for a shared hold comes back empty if a writer came before it")
     CHECK(writer.get());
     CHECK(in_another_thread([&] { return static_cast<bool>(lock.try_acquire_shared()); }));
 }
+
+}  // namespace shared_test

@@ -22,6 +22,7 @@
 #include "support/threads.hpp"
 #include "support/thrown.hpp"
 
+namespace standard_face_test {
 namespace {
 
 using namespace nlock_test;
@@ -305,3 +306,5 @@ TEST_CASE("std::condition_variable_any holds the named lock again after a wait t
     CHECK(held.owns_lock());
     CHECK(seen_by_others(lock) == seen::exclusive);
 }
+
+}  // namespace standard_face_test

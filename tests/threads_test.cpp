@@ -26,6 +26,7 @@
 #include "support/temp_dir.hpp"
 #include "support/threads.hpp"
 
+namespace threads_test {
 namespace {
 
 using namespace nlock_test;
@@ -457,3 +458,5 @@ TEST_CASE("many locks are constructed, used and destroyed by many threads at onc
     }
     CHECK(writes == thread_count * rounds);
 }
+
+}  // namespace threads_test

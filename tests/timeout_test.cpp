@@ -31,6 +31,7 @@
 #include "support/threads.hpp"
 #include "support/thrown.hpp"
 
+namespace timeout_test {
 namespace {
 
 using namespace nlock_test;
@@ -620,3 +621,5 @@ TEST_CASE("no combination of options voids a time-out") {
     }
     for (auto& t : threads) CHECK(t.get() == "");
 }
+
+}  // namespace timeout_test

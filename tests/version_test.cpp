@@ -6,6 +6,8 @@
 
 #include <named_lock/version.hpp>
 
+namespace version_test {
+
 TEST_CASE("the version's text and numbers agree with each other and with the package") {
     const std::string numbers = std::to_string(NAMED_LOCK_VERSION_MAJOR) + "." +
                                 std::to_string(NAMED_LOCK_VERSION_MINOR) + "." +
@@ -13,3 +15,5 @@ TEST_CASE("the version's text and numbers agree with each other and with the pac
     CHECK(numbers == NAMED_LOCK_VERSION);
     CHECK(numbers == NAMED_LOCK_PROJECT_VERSION);
 }
+
+}  // namespace version_test

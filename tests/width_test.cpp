@@ -24,6 +24,7 @@
 #include "support/temp_dir.hpp"
 #include "support/worker.hpp"
 
+namespace width_test {
 namespace {
 
 using namespace nlock_test;
@@ -114,4 +115,6 @@ TEST_CASE("what a program of 32 bits cannot express of a file is an error, and n
     worker wide = worker::built_as(narrow_worker("_time64"), dir);
     CHECK(wide.ask("try x") == "ok");
 }
+
+}  // namespace width_test
 #endif

@@ -21,6 +21,7 @@
 #include "support/temp_dir.hpp"
 #include "support/worker.hpp"
 
+namespace windows_event_test {
 namespace {
 
 using namespace nlock_test;
@@ -192,4 +193,6 @@ TEST_CASE("no number, and all ones, is no identity of a file") {
     CHECK(file_identity{0, 1, 0}.is_told());
     CHECK(file_identity{0, 0, 1}.is_told());
 }
+
+}  // namespace windows_event_test
 #endif

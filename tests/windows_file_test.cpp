@@ -24,6 +24,7 @@
 #include "support/thrown.hpp"
 #include "support/worker.hpp"
 
+namespace windows_file_test {
 namespace {
 
 using namespace nlock_test;
@@ -204,4 +205,6 @@ TEST_CASE("names that differ in the case of letters alone are one file on Window
     const auto guard = named_lock{"name", dir.path()}.acquire();
     CHECK_FALSE(named_lock{"NAME", dir.path()}.try_acquire());
 }
+
+}  // namespace windows_file_test
 #endif

@@ -19,6 +19,7 @@
 #include "support/threads.hpp"
 #include "support/worker.hpp"
 
+namespace windows_handoff_test {
 namespace {
 
 using namespace nlock_test;
@@ -104,4 +105,6 @@ TEST_CASE("how long a hand-off between processes takes on Windows", "[.]") {
     std::cout << "hand-off: median " << milliseconds[rounds / 2] << " ms, p99 " << milliseconds[rounds * 99 / 100]
               << " ms, " << rounds << " rounds" << std::endl;
 }
+
+}  // namespace windows_handoff_test
 #endif

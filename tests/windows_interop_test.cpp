@@ -14,6 +14,7 @@
 #include "support/temp_dir.hpp"
 #include "support/worker.hpp"
 
+namespace windows_interop_test {
 namespace {
 
 using namespace nlock_test;
@@ -79,4 +80,6 @@ TEST_CASE("neither side is inside while the other is, thousands of times, though
     for (worker& w : ours) CHECK(w.read_line() == "ok");
     CHECK(counter_file{dir.path() / "counter"}.value() == 4 * times);
 }
+
+}  // namespace windows_interop_test
 #endif

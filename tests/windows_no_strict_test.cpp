@@ -15,10 +15,14 @@
 
 #include "support/catch.hpp"
 
+namespace windows_no_strict_test {
+
 static_assert(std::is_same_v<HMODULE, void*>);
 static_assert(std::is_same_v<HMODULE, nlock::detail::windows::module_handle>);
 
 TEST_CASE("the library's declarations stand beside a <windows.h> that is not strict") {
     CHECK(GetModuleHandleW(L"kernel32") == nlock::detail::windows::GetModuleHandleW(L"kernel32"));
 }
+
+}  // namespace windows_no_strict_test
 #endif

@@ -24,6 +24,7 @@
 #include "support/temp_dir.hpp"
 #include "support/thrown.hpp"
 
+namespace windows_path_test {
 namespace {
 
 using namespace nlock_test;
@@ -185,4 +186,6 @@ TEST_CASE("a directory in which nothing can be made is an error at once") {
     CHECK((e.code().value() == ERROR_ACCESS_DENIED || e.code().value() == ERROR_WRITE_PROTECT));
     CHECK_THAT(e.what(), ContainsSubstring("cannot open Z:\\sys\\x.lock: "));
 }
+
+}  // namespace windows_path_test
 #endif
