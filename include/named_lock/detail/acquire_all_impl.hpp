@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <named_lock/acquire_all.hpp>
@@ -96,8 +97,10 @@ class group_acquisition {
             m.file = is_known ? its_file_ : identity_at(m.lock.path());
             in_order.push_back(in_order.size());
         }
-        std::stable_sort(in_order.begin(), in_order.end(),
-                         [&](std::size_t a, std::size_t b) { return members_[a].file < members_[b].file; });
+        // Not stable_sort, for which libstdc++ takes what it has deprecated itself: a warning in the program.
+        std::sort(in_order.begin(), in_order.end(), [&](std::size_t a, std::size_t b) {
+            return std::pair{members_[a].file, a} < std::pair{members_[b].file, b};
+        });
         return in_order;
     }
 

@@ -228,8 +228,8 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
 
     /// Whether the next one who releases may be unable to call this process.
     [[nodiscard]] bool is_out_of_reach() const noexcept {
-        const auto now = in_microseconds(std::chrono::steady_clock::now());
-        return line_memory_ != nullptr && line_memory_->is_out_of_reach(now);
+        return line_memory_ != nullptr &&
+               line_memory_->is_out_of_reach(in_microseconds(std::chrono::steady_clock::now()));
     }
 
     /// Whether the threads of this process let others go first who stand in line. Not for long: who was called and has not
