@@ -910,6 +910,29 @@ TEST_CASE("a file that was left open is the lock only while the path names it") 
     CHECK(split(w.read_line())[0] == "timeout");
 }
 
+TEST_CASE("who stands in the line of the new file is woken by its process though others stand in that of the old one") {
+    SKIP_WITHOUT_INOTIFY();
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir)};
+    auto hold = lock.acquire();
+    auto old_file = open_file(dir);
+    task waiter{[&] {
+        const cut_net cut{net_when_watching};
+        return static_cast<bool>(lock.acquire());
+    }};
+    REQUIRE(gets_to_watch(::getpid()));
+    REQUIRE(becomes_true([&] { return net_cuts > 0; }));
+    const long cuts_before = net_cuts;
+    ::close(::open((dir.path() / "new").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    fs::rename(dir.path() / "new", lock_file_in(dir));
+    const auto new_file = open_file(dir);
+    REQUIRE(becomes_true([&] { return nlock::detail::look_at_line(new_file).shows_waiter() && net_cuts > cuts_before; }));
+    const nlock::detail::bell of_another;
+    REQUIRE(nlock::detail::stand_in_line(old_file, {of_another.address(), 1us, lock_kind::exclusive}));
+    hold.release();
+    CHECK(waiter.get());
+}
+
 TEST_CASE("a program that closes all descriptors finds its own files untouched, and the lock works") {
     SKIP_WITHOUT_INOTIFY();
     const std::string how = GENERATE("closed ", "replaced ");

@@ -399,9 +399,10 @@ class lock_state : public std::enable_shared_from_this<lock_state> {
         const kept_watch ends_last = std::move(given_up.watch());
         relock(lock);
         // After the release: its next attempt must find the file free. One in the line of processes was called there, if
-        // it is the line of this file: where nobody is seen, it stands in that of another one, which has its place now.
+        // it is the line of this file and not that of another one, which has its place now.
         const bool is_called = next.shows_waiter() && given_up.is_open();
-        if (first_ != nullptr && !(first_->stands_in_line && is_called)) first_->wake();
+        const bool stands_here = first_ != nullptr && first_->stands_in_line && first_->file == given_up.identity();
+        if (first_ != nullptr && !(stands_here && is_called)) first_->wake();
         const bool is_new_keeper = stays_open && put_idle_file(given_up);
         lock.unlock();
         if (is_new_keeper) register_keeper();
