@@ -1023,6 +1023,33 @@ TEST_CASE("a program that closes the descriptors of a thread that waits finds it
     CHECK(own.changes() == "");
 }
 
+TEST_CASE("a waiter whose process has lost its inotify instance hears of it from the next one that watches") {
+    SKIP_WITHOUT_INOTIFY();
+    if (under_thread_sanitizer) SKIP_TEST("it reports a descriptor that is closed beside its use");
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir)};
+    named_lock other{"other", options_in(dir)};
+    foreign_hold foreign{lock};
+    const foreign_hold foreign_other{other};
+    task waiter{[&] {
+        const cut_net cut{net_but_quick_attempts};
+        return static_cast<bool>(lock.acquire());
+    }};
+    REQUIRE(gets_to_watch(::getpid()));
+    REQUIRE(becomes_true([&] { return net_cuts > 0; }));
+    const long cuts_before = net_cuts;
+    ::close(::open(lock.path().c_str(), O_RDWR | O_CLOEXEC));  // it takes events, and sleeps again
+    REQUIRE(becomes_true([&] { return net_cuts > cuts_before; }));
+    for (const int number : open_descriptors()) {
+        const std::string file = fs::read_symlink("/proc/self/fd/" + std::to_string(number)).string();
+        if (file == "anon_inode:inotify") ::close(number);
+    }
+    CHECK_FALSE(other.try_acquire(100ms));
+    CHECK(watches_of(::getpid()) == 1);
+    foreign.release();
+    CHECK(waiter.get());
+}
+
 TEST_CASE("a program that locks the file itself, under the number that it had here, is not mistaken for the lock") {
     temp_dir dir;
     worker w{dir};

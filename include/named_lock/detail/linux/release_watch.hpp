@@ -142,8 +142,9 @@ class file_events {
 
     /// The program has closed the instance: who listens must begin anew.
     void lose_all() noexcept {
+        self_ = nullptr;  // who took events last may sleep again
         tell_all(watch_event::moved);
-        for (; first_ != nullptr; first_ = first_->next) first_->watch = none;
+        while (first_ != nullptr) std::exchange(first_, first_->next)->watch = none;  // which then may go at once
         events_.close();
     }
 
