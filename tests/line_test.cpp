@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -196,6 +197,20 @@ class flood {
     std::atomic<long> sent_{0};
     task<void> thread_;
 };
+
+/// Of this process.
+std::vector<nlock::detail::bell_address> bells() {
+    std::vector<nlock::detail::bell_address> found;
+    for (const int number : open_descriptors()) {
+        sockaddr_un name{};
+        socklen_t size = sizeof name;
+        const bool has_name = ::getsockname(number, reinterpret_cast<sockaddr*>(&name), &size) == 0;
+        const std::string text{name.sun_path + 1};
+        if (!has_name || name.sun_family != AF_UNIX || text.find("named_lock-") != 0) continue;
+        found.push_back(std::stoull(text.substr(text.find('-') + 1), nullptr, 16));
+    }
+    return found;
+}
 
 std::vector<std::string> ways_to_leave() {
     return {
@@ -548,6 +563,36 @@ TEST_CASE("a waiter that strangers flood with bytes rests, and gets the lock") {
     const std::chrono::milliseconds::rep most =
         2 * std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count() + 32;
     CHECK(std::stol(waiter.tell("net_cuts")) <= most);
+}
+
+TEST_CASE("a thread that strangers flood with bytes while it waits for its turn rests, and gets the lock") {
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir)};
+    auto hold = lock.acquire();
+    task front{[&] { return static_cast<bool>(lock.acquire()); }};
+    REQUIRE(gets_in_line(::getpid()));
+    const nlock::cancellation stop;
+    task queued{[&] {
+        const cut_net cut;
+        return static_cast<bool>(lock.acquire(stop));
+    }};
+    REQUIRE(becomes_true([&] { return net_cuts > 0; }));
+    CHECK(queued.is_blocked(10ms));  // for a wait that has lasted
+    const long cuts_before = net_cuts;
+    const auto start = std::chrono::steady_clock::now();
+    {
+        std::list<flood> bytes;
+        for (const auto address : bells()) bytes.emplace_back(address);
+        REQUIRE(bytes.size() >= 2);
+        for (const flood& f : bytes) REQUIRE(becomes_true([&] { return f.sent() > 100; }));
+        CHECK(queued.is_blocked(long_while));
+        hold.release();
+        CHECK(queued.get());
+        CHECK(front.get());
+    }
+    const std::chrono::milliseconds::rep most =
+        2 * std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count() + 32;
+    CHECK(net_cuts - cuts_before <= most);
 }
 
 // ---- waiters out of reach ----

@@ -198,8 +198,8 @@ class acquisition {
         }
         if (is_out_of_order()) return end(outcome::out_of_order);
         if (is_last_) return end(outcome::timed_out);
-        if (!state_.is_front(*self_)) return wait_for_turn(lock);
         if (std::exchange(shall_rest_, false)) return {pause::rest, sooner(patience(), deadline{clock::now(), rest})};
+        if (!state_.is_front(*self_)) return wait_for_turn(lock);
         if (!is_in_line_) return at_front(lock);
         return in_line(lock);
     }
@@ -282,10 +282,6 @@ class acquisition {
             is_due_ = is_first_;
             return {pause::none};
         }
-        if (in_vain_ >= most_in_vain) {
-            in_vain_ = 0;
-            return {pause::rest, sooner(patience(), deadline{now, rest})};
-        }
         deadline next{now, next_pause(now, is_watching)};
         if (watch != nullptr && !is_watching) next = sooner(next, deadline{now, watch_at - now});
         return {pause::news, sooner(next, patience())};
@@ -319,7 +315,14 @@ class acquisition {
         }
         has_heard_ = event == watch_event::hint;
         backoff_.heard_event();
-        if (clock::now() - since_ > lasting) ++in_vain_;
+        be_woken_in_vain();
+    }
+
+    /// As far as it turns out.
+    void be_woken_in_vain() noexcept {
+        if (clock::now() - since_ <= lasting || ++in_vain_ < most_in_vain) return;
+        in_vain_ = 0;
+        shall_rest_ = true;
     }
 
     // ---- the system, asked with the table unlocked ----
@@ -476,6 +479,7 @@ class acquisition {
             if (until.what == pause::news) hear(heard);
             lock_state::relock(lock);
             self_->watch = nullptr;
+            if (until.what == pause::turn && heard == watch_event::called && !self_->woken) be_woken_in_vain();
         } else if (!self_->woken) {
             wait_for_wakeup(lock, until);
         }
@@ -562,7 +566,7 @@ class acquisition {
     bool gives_way_ = false;  // to writers that came before
     bool is_due_ = true;      // an attempt
     bool in_doubt_ = false;   // file_ may not be the path's file any more
-    bool shall_rest_ = false;  // somebody replaces the file all the time
+    bool shall_rest_ = false;  // somebody replaces the file all the time, or wakes it in vain
 
     // In line:
     bool is_in_line_ = false;
