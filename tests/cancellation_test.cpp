@@ -381,6 +381,16 @@ std::vector<int> numbers_of_waits() {
 
 }  // namespace
 
+TEST_CASE("cancel() leaves errno alone, also where the program has closed the descriptor") {
+    cancellation stop;
+    const auto numbers = numbers_of_waits();
+    REQUIRE_FALSE(numbers.empty());
+    for (const int number : numbers) ::close(number);
+    errno = E2BIG;
+    stop.cancel();
+    CHECK(errno == E2BIG);
+}
+
 TEST_CASE("a program that closes the descriptors of waits with a cancellation finds its own files untouched") {
     if (under_thread_sanitizer) SKIP_TEST("it reports a descriptor that is closed beside its use");
     const int turn = GENERATE(0, 1, 2);

@@ -82,7 +82,7 @@ void run(lock_awaiter::list& waiting) {
             handles.push_back({w->pending().native_handle(), POLLIN, 0});
             next = std::min(next, w->pending().wake_at());
         }
-        poll(handles.data(), handles.size(), static_cast<int>(milliseconds_until(next)));
+        poll(handles.data(), static_cast<nfds_t>(handles.size()), static_cast<int>(milliseconds_until(next)));
         if (steady_clock::now() >= next_tick) {
             std::cout << "tick" << std::endl;
             next_tick += 100ms;
