@@ -523,8 +523,9 @@ TEST_CASE("a waiter keeps its time-out while news for another waiter of its proc
     while (!watches) REQUIRE_FALSE(pending.try_complete());
 
     // A waiter that goes on for as long as there is news gets to the end of these.
-    int news_left = 100'000;
+    int news_left = 1'000;
     const std::function<void()> close_other = [&] {
+        std::this_thread::sleep_for(500us);  // not so much of it that it rests
         ::close(::open(other.path().c_str(), O_RDWR | O_CLOEXEC));
         if (--news_left > 0) before_sleeping = close_other;
     };
@@ -532,6 +533,39 @@ TEST_CASE("a waiter keeps its time-out while news for another waiter of its proc
     CHECK_FALSE(lock.try_acquire(20ms));
     before_sleeping = nullptr;
     CHECK(news_left > 0);
+}
+
+TEST_CASE("a waiter rests, and gets the lock, while news for another waiter of its process comes without end") {
+    SKIP_WITHOUT_INOTIFY();
+    temp_dir dir;
+    named_lock other{"other", options_in(dir)};
+    named_lock lock{"x", options_in(dir)};
+    const foreign_hold foreign_other{other};
+    foreign_hold foreign{lock};
+    bool watches = false;
+    after_watching = [&] { watches = true; };
+    auto pending = other.begin_acquire(1min);
+    while (!watches) REQUIRE_FALSE(pending.try_complete());
+    event waiter_watches;
+    task waiter{[&] {
+        const cut_net cut{net_but_quick_attempts};
+        after_watching = [&] { waiter_watches.happen(); };
+        return static_cast<bool>(lock.acquire());
+    }};
+    REQUIRE(waiter_watches.wait());
+    REQUIRE(becomes_true([&] { return net_cuts > 0; }));
+    const long cuts_before = net_cuts;
+    const auto start = std::chrono::steady_clock::now();
+    {
+        const noise closes_other{other.path()};
+        CHECK(waiter.is_blocked(long_while));
+        foreign.release();
+        CHECK(waiter.get());
+    }
+    // It rests for 8 ms after each 64 events in vain.
+    const std::chrono::milliseconds::rep most =
+        10 * std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count() + 128;
+    CHECK(net_cuts - cuts_before <= most);
 }
 
 TEST_CASE("signals that interrupt a waiter do not end its wait") {

@@ -301,6 +301,10 @@ class acquisition {
             is_due_ = has_lost_watch_ = true;
             return;
         }
+        if (event == watch_event::others) {
+            shall_rest_ = true;
+            return;
+        }
         in_doubt_ = in_doubt_ || event == watch_event::moved || event == watch_event::none;
         if (event == watch_event::called || event == watch_event::moved) {
             is_due_ = must_look_ = true;

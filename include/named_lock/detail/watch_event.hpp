@@ -15,6 +15,7 @@ enum class watch_event {
     called,  ///< this waiter was meant: it is the next in line, or its process has news for it
     moved,   ///< the file was moved, deleted or changed: it may no longer be the one that the path names
     lost,    ///< the program has closed what the watch sleeps on: another one is needed
+    others,  ///< so much for other waiters of the process that this one had better not listen for a while
 };
 
 class release_watch;

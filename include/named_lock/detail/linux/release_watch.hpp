@@ -235,6 +235,7 @@ class release_watch {
             const watch_event heard = listener_.heard.exchange(watch_event::none);
             if (rang || heard != watch_event::none) return (std::max)(heard, rang ? watch_event::called : heard);
             // Else it was for another waiter of this process, of which there may be news without end.
+            if (is_flooded()) return watch_event::others;
             if (end.has_passed()) return watch_event::none;
         }
     }
@@ -259,10 +260,25 @@ class release_watch {
     release_watch* next_idle = nullptr;
 
   private:
+    static constexpr int most_for_others = 64;
+    static constexpr std::chrono::milliseconds moment{8};
+
     release_watch() = default;
+
+    /// Looked at after each event that was for others: whether there were too many of them lately.
+    bool is_flooded() noexcept {
+        const auto now = deadline::clock::now();
+        if (now - moment_began_ > moment) {
+            moment_began_ = now;
+            for_others_ = 0;
+        }
+        return ++for_others_ >= most_for_others;
+    }
 
     bell bell_{};
     file_events::listener listener_{bell_};
+    deadline::clock::time_point moment_began_{};
+    int for_others_ = 0;
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail
