@@ -173,13 +173,14 @@ void let_take_numbers(worker& w, const temp_dir& dir, const std::string& how, in
 /// A stranger that rings a waiter's bell all the time.
 class flood {
   public:
-    explicit flood(nlock::detail::bell_address address)
-        : thread_{[this, address] {
+    explicit flood(nlock::detail::bell_address address, std::chrono::microseconds pause = 0us)
+        : thread_{[this, address, pause] {
               const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
               const nlock::detail::socket_name name{address};
               while (!ended_) {
                   if (::sendto(socket, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL, name.get(), name.size()) == 1) {
                       ++sent_;
+                      if (pause > 0us) std::this_thread::sleep_for(pause);
                   } else {
                       std::this_thread::yield();
                   }
@@ -544,16 +545,18 @@ TEST_CASE("a byte that is lost, or a mark of nobody, costs a waiter a poll") {
 }
 
 TEST_CASE("a waiter that strangers flood with bytes rests, and gets the lock") {
+    const auto pause = GENERATE(0us, 100us);  // from byte to byte
+    CAPTURE(pause.count());
     temp_dir dir;
     worker holder{dir};
-    worker waiter = deaf_worker(dir);
+    worker waiter = deaf_worker(dir, pause);  // which looks again, between the bytes
     holder.tell("acquire -1 x");
     const auto file = open_file(dir);
     let_stand_in_line(waiter);
     CHECK(waiter.is_silent(10ms));  // for a wait that has lasted
     const auto start = std::chrono::steady_clock::now();
     {
-        const flood bytes{nlock::detail::look_at_line(file).place.address};
+        const flood bytes{nlock::detail::look_at_line(file).place.address, pause};
         REQUIRE(becomes_true([&] { return bytes.sent() > 100; }));
         CHECK(waiter.is_silent(long_while));
         holder.tell("release");

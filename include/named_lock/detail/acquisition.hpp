@@ -313,10 +313,13 @@ class acquisition {
             look_at_line();
             is_due_ = is_first_ || (event == watch_event::none && first_ == before);
         }
+        const auto now = clock::now();
         if (event == watch_event::none) {
-            in_vain_ = 0;
+            // Not between two bytes of a stranger who takes his time.
+            if (now - called_at_ > rest) in_vain_ = 0;
             return;
         }
+        if (event == watch_event::called) called_at_ = now;
         has_heard_ = event == watch_event::hint;
         backoff_.heard_event();
         be_woken_in_vain();
@@ -582,6 +585,7 @@ class acquisition {
     bool must_look_ = false;  // again, as they may have changed
     bool has_heard_ = false;  // an event that may have been for others
     int in_vain_ = 0;         // how often it was woken
+    clock::time_point called_at_{};
 };
 
 }  // namespace nlock::NAMED_LOCK_ABI::detail
