@@ -625,6 +625,25 @@ TEST_CASE("a waiter in another network namespace gets its turn at the release") 
     }
 }
 
+TEST_CASE("readers of several network namespaces come in together") {
+    SKIP_WITHOUT_INOTIFY();
+    const auto elsewhere = in_another_network();
+    if (elsewhere.empty()) SKIP_TEST("this user may not create a network namespace");
+    temp_dir dir;
+    worker holder{dir};
+    std::list<worker> readers;
+    for (int i = 0; i < 3; ++i) {
+        readers.push_back(deaf_worker(dir, 1us, i == 1 ? elsewhere : std::vector<std::string>{}));
+    }
+    holder.tell("acquire -1 x");
+    for (worker& w : readers) {
+        let_stand_in_line(w, "acquire_shared");
+        REQUIRE(gets_to_watch(w.pid()));
+    }
+    holder.tell("release");
+    for (worker& w : readers) CHECK(w.read_line() == "ok");
+}
+
 TEST_CASE("who could not call a waiter watches at once when it waits itself, as it may not be called either") {
     SKIP_WITHOUT_INOTIFY();
     temp_dir dir;

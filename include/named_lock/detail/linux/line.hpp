@@ -22,6 +22,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 
 #include <named_lock/detail/forward.hpp>
 #include <named_lock/detail/line_place.hpp>
@@ -115,11 +116,16 @@ inline bool writer_came_before(const file_handle& file, std::chrono::microsecond
     return first.shows_waiter() && first.place.since < since;
 }
 
-/// Rings the bell of the first in line, if there is one, and if it is a reader or may be a writer. False: out of reach.
+/// Rings the bell of the first in line, if there is one, and if it is a reader or may be a writer. False: out of reach,
+/// so that whoever watches the file was let hear that it is closed.
 inline bool call_first(const file_handle& file, lock_kind at_most) noexcept {
     const line_view first = look_at_line(file);
     if (!first.shows_waiter() || (at_most == lock_kind::shared && first.place.kind == lock_kind::exclusive)) return true;
-    return process_voice.value.call(first.place.address);
+    if (process_voice.value.call(first.place.address)) return true;
+    std::array<char, 32> name;
+    std::snprintf(name.data(), name.size(), "/proc/self/fd/%d", file.get());
+    (void)descriptor::from([&] { return ::open(name.data(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
+    return false;
 }
 
 /// Whom a process has called to one file, so that it notices who does not come.
