@@ -252,6 +252,19 @@ TEST_CASE("a symlink to the locks directory is the same directory") {
     CHECK(named_lock{"x", real / "locks"}.is_locked());
 }
 
+TEST_CASE("a path that leads nowhere yet is resolved anew when it is a symlink by then") {
+    SKIP_ON_WINDOWS("links take a privilege there");
+    temp_dir dir;
+    const fs::path real = fs::canonical(dir.path());
+    (void)named_lock{"x", real / "link"};
+    fs::create_directory(real / "locks");
+    fs::create_directory_symlink(real / "locks", real / "link");
+    named_lock through_link{"x", real / "link"};
+    CHECK(through_link.path() == real / "locks" / "x.lock");
+    const auto guard = through_link.acquire();
+    CHECK(named_lock{"x", real / "locks"}.is_locked());
+}
+
 TEST_CASE("the path is fixed when the object is constructed") {
     temp_dir dir;
     const fs::path real = fs::canonical(dir.path());

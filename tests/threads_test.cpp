@@ -459,4 +459,23 @@ TEST_CASE("many locks are constructed, used and destroyed by many threads at onc
     CHECK(writes == thread_count * rounds);
 }
 
+TEST_CASE("an object made while the last other one of its path ends is the same lock as those made after it") {
+    temp_dir dir;
+    constexpr int names = 5;
+    std::atomic<int> grants{0};
+    std::atomic<int> strangers{0};
+    in_threads(thread_count, [&](int number) {
+        for (int i = 0; i < repetitions(5000); ++i) {
+            const std::string name = std::to_string((i * 7 + number) % names);
+            named_lock lock{name, dir.path()};
+            const auto guard = lock.try_acquire();
+            if (!guard) continue;
+            ++grants;
+            if (named_lock{name, dir.path()}.lock_count() != 1) ++strangers;
+        }
+    });
+    CHECK(grants > 0);
+    CHECK(strangers == 0);
+}
+
 }  // namespace threads_test
