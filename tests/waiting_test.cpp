@@ -157,7 +157,8 @@ TEST_CASE("no wake-up is lost if the release comes right before the waiter begin
 TEST_CASE("a waiter follows its path when the file is moved right before it begins to watch, or to sleep") {
     SKIP_WITHOUT_INOTIFY();
     const bool is_asleep_next = GENERATE(false, true);
-    CAPTURE(is_asleep_next);
+    const bool is_deleted = GENERATE(false, true);
+    CAPTURE(is_asleep_next, is_deleted);
     temp_dir dir;
     named_lock lock{"x", options_in(dir)};
     const foreign_hold foreign{lock};
@@ -165,7 +166,7 @@ TEST_CASE("a waiter follows its path when the file is moved right before it begi
     task waiter{[&] {
         const cut_net no_net{net_when_watching};
         (is_asleep_next ? before_sleeping : before_watching) = [&] {
-            fs::rename(lock.path(), dir.path() / "away");
+            is_deleted ? (void)fs::remove(lock.path()) : fs::rename(lock.path(), dir.path() / "away");
             was_moved = true;
         };
         return static_cast<bool>(lock.acquire());
