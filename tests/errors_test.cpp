@@ -224,6 +224,15 @@ TEST_CASE("a FIFO at the path of the lock file is an error and blocks nobody") {
     check_is_usable(lock);
 }
 
+TEST_CASE("a FIFO at the path of the lock file blocks nobody who may only read it") {
+    temp_dir dir;
+    worker user = unprivileged_worker(dir);
+    const fs::path file = dir.path() / "x.lock";
+    REQUIRE(::mkfifo(file.c_str(), 0444) == 0);
+    CHECK(user.ask("acquire -1 x") == "error\t" + std::to_string(EINVAL) + "\t" + file.string() + "\tcannot lock " +
+                                          file.string() + ": not a regular file");
+}
+
 TEST_CASE("a socket at the path of the lock file is an error") {
     temp_dir dir;
     named_lock lock{"x", options_in(dir.path())};

@@ -396,7 +396,7 @@ class observed_creation {
     observed_creation(creation how, std::function<void()> look) {
         before_fchmod = [look] { return look(), 0; };
         before_linkat = [how, look](int flags) {
-            if (how == creation::in_place) return EPERM;
+            if (how == creation::in_place) return look(), EPERM;
             if (how == creation::temporary && flags == AT_SYMLINK_FOLLOW) return ENOENT;  // there is no /proc
             return look(), 0;
         };
@@ -484,7 +484,7 @@ TEST_CASE("a lock file is created with its mode where there are no hard links") 
 }
 
 TEST_CASE("a lock file that somebody else creates meanwhile is used, and keeps its mode") {
-    const auto how = GENERATE(creation::nameless, creation::temporary);
+    const auto how = GENERATE(creation::nameless, creation::temporary, creation::in_place);
     temp_dir dir;
     const auto file = dir.path() / "x.lock";
     const observed_creation observed{how, [&] {

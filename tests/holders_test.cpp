@@ -367,6 +367,18 @@ TEST_CASE("the name of a holder is shown as the system has it") {
     CHECK(holders[0].process == name);
 }
 
+TEST_CASE("what no terminal should get is shown by its number in the name of a holder") {
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir)};
+    const auto hold = lock.acquire();
+    const std::string before = name_of(::getpid());
+    REQUIRE(::prctl(PR_SET_NAME, "\x1b[2J\nok\x9b", 0, 0, 0) == 0);
+    const auto holders = lock.holders();
+    ::prctl(PR_SET_NAME, before.c_str(), 0, 0, 0);
+    REQUIRE(holders.size() == 1);
+    CHECK(holders[0].process == R"(\x1B[2J\x0Aok\x9B)");
+}
+
 TEST_CASE("a time-out tells who holds the lock, in its text too") {
     const auto method = GENERATE(lock_method::flock, lock_method::fcntl);
     CAPTURE(word_of(method));
