@@ -737,6 +737,34 @@ TEST_CASE("a lock that the system refuses with EACCES, as SMB does, is held by s
     instead_of_flock = nullptr;
 }
 
+TEST_CASE("signals that interrupt an attempt go unnoticed") {
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir.path())};
+    int signals = 3;
+    instead_of_flock = [&](int file, int operation) {
+        if (signals-- <= 0) return static_cast<int>(::syscall(SYS_flock, file, operation));
+        errno = EINTR;
+        return -1;
+    };
+    CHECK(lock.try_acquire());
+    instead_of_flock = nullptr;
+    CHECK(signals < 0);
+}
+
+TEST_CASE("a lock file that the system lets nobody write to is locked all the same") {
+    const int code = GENERATE(EPERM, EACCES, EROFS);  // it is immutable, or a sandbox says so
+    CAPTURE(code);
+    temp_dir dir;
+    named_lock lock{"x", options_in(dir.path())};
+    write_file(lock.path(), "content");
+    const std::string verdict = in_child([&]() -> std::string {
+        if (!answer_writing_with(static_cast<unsigned>(code))) return "cannot refuse";
+        return lock.acquire(0s) ? "" : "not acquired";
+    });
+    if (verdict == "cannot refuse") SKIP_TEST("no system call can be made to fail here");
+    CHECK(verdict == "");
+}
+
 // ---- leases ----
 
 TEST_CASE("a file of which another program has a lease is out of reach, until it gives that up") {

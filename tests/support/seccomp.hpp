@@ -63,6 +63,27 @@ inline bool answer_bind_with(unsigned code) { return answer_call_with(SYS_bind, 
 /// lseek(2), by which lock files are told from later ones with their numbers (detail/posix/descriptor.hpp).
 inline bool answer_brands_with(unsigned code) { return answer_call_with(SYS_lseek, code); }
 
+/// open(2) with O_RDWR.
+inline bool answer_writing_with(unsigned code) {
+#if defined(SYS_open)
+    constexpr unsigned open = SYS_open;
+#else
+    constexpr unsigned open = SYS_openat;
+#endif
+    return filter_calls(std::array<sock_filter, 10>{{
+        bpf::load_call,
+        {bpf::jump_if_equal, 0, 2, SYS_openat},
+        {bpf::load, 0, 0, offsetof(seccomp_data, args) + 2 * sizeof(__u64)},
+        {static_cast<unsigned short>(BPF_JMP | BPF_JA), 0, 0, 2},
+        {bpf::jump_if_equal, 0, 4, open},
+        {bpf::load, 0, 0, offsetof(seccomp_data, args) + sizeof(__u64)},
+        {static_cast<unsigned short>(BPF_ALU | BPF_AND | BPF_K), 0, 0, O_ACCMODE},
+        {bpf::jump_if_equal, 0, 1, O_RDWR},
+        {bpf::answer, 0, 0, SECCOMP_RET_ERRNO | code},
+        bpf::allow,
+    }});
+}
+
 /// F_OFD_SETLK and F_OFD_GETLK.
 inline bool answer_ofd_locks_with(unsigned code) {
     return filter_calls(std::array<sock_filter, 7>{{

@@ -861,6 +861,10 @@ void judge(const scenario& s, const fault& f, const outcome& o, const counted& w
                 (*f.where == call::lstat && (f.error == ENOENT || f.error == ENOTDIR)) || f.error == ESTALE;
             is_right = is_right || (is_contention && (o.what == result::timed_out || o.what == result::empty));
             is_right = is_right || is_about_hints(*f.where);
+            // Interrupted by a handler, and called again.
+            const bool is_repeated = f.error == EINTR && f.times == 1 &&
+                                     (f.where == call::open || f.where == call::flock || f.where == call::fcntl);
+            if (is_repeated) is_right = is_same;
         }
         const bool is_about_beginning =
             f.where == call::epoll_create1 || f.where == call::epoll_add || f.where == call::eventfd;
