@@ -68,17 +68,17 @@ class task {
         return result_.wait_for(longest) == std::future_status::timeout;
     }
 
-    /// Its result, once: waits for its end. Throws what the thread threw.
-    Result get() {
-        join();
+    /// Its result, once: waits for its end. Throws what the thread threw. If it hangs, that is said of the caller's line.
+    Result get(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+        join(file, line);
         return result_.get();
     }
 
   private:
-    void join() {
+    void join(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
         if (!thread_.joinable()) return;
         if (result_.wait_for(patience) == std::future_status::timeout) {
-            std::cout << "a thread of this test hangs" << std::endl;
+            std::cout << file << ':' << line << ": a thread of this test hangs" << std::endl;
             std::_Exit(EXIT_FAILURE);
         }
         thread_.join();
