@@ -235,6 +235,12 @@ class release_at_departure {
     static inline std::int64_t released_ = 0;
 };
 
+/// Before anything else happens: in the middle of an attempt it might get the lock first, and keep it.
+void stop(const peer& who) {
+    ::kill(who.pid(), SIGSTOP);
+    ::waitpid(who.pid(), nullptr, WUNTRACED);
+}
+
 constexpr double never = 1e9;
 
 /// How long a process in line waited for a grant after `turn`.
@@ -553,7 +559,7 @@ const std::vector<scenario>& scenarios() {
              s.kept = s.lock().acquire();
              s.queue_another_process(s.one_more, {false, 0ns});
              s.queue_another_process(s.next, {false, 0ns}, 2);
-             ::kill(s.one_more->pid(), SIGSTOP);
+             stop(*s.one_more);
          },
          [](scene& s) { return release_to_next(s); }},
         {"line-first", [](scene& s) { s.hold_in_another_process(); },
@@ -574,7 +580,7 @@ const std::vector<scenario>& scenarios() {
          [](scene& s) {
              s.hold_in_another_process();
              s.queue_another_process(s.next, {});
-             ::kill(s.next->pid(), SIGSTOP);
+             stop(*s.next);
          },
          [](scene& s) {
              const auto release = while_it_waits([&s] { s.holder->release(); });
@@ -584,7 +590,7 @@ const std::vector<scenario>& scenarios() {
          [](scene& s) {
              s.hold_in_another_process();
              s.queue_another_process(s.next, {});
-             ::kill(s.next->pid(), SIGSTOP);  // the turn comes to it, and it does not take it
+             stop(*s.next);  // the turn comes to it, and it does not take it
          },
          [](scene& s) {
              const auto release = while_it_waits([&s] {
