@@ -156,6 +156,19 @@ TEST_CASE("on_wait goes on being called when the clock was set back meanwhile") 
     CHECK(waiter.get());
 }
 
+TEST_CASE("on_wait is called once if the interval is longer than any wait") {
+    temp_dir dir;
+    int calls = 0;
+    nlock::lock_options options;
+    options.locks_dir = dir.path();
+    options.on_wait_interval = (std::chrono::milliseconds::max)();  // more nanoseconds than there are
+    options.on_wait = [&](const lock_wait&) { ++calls; };
+    named_lock lock{"x", options};
+    const foreign_hold foreign{lock};
+    CHECK_FALSE(lock.try_acquire(20ms));
+    CHECK(calls == 1);
+}
+
 TEST_CASE("what a later call of on_wait throws leaves acquire, and the place with it") {
     temp_dir dir;
     int calls = 0;

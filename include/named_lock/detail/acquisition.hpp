@@ -216,7 +216,7 @@ class acquisition {
     void tell_later() noexcept {
         const lock_options& options = request_.options;
         if (!options.on_wait || options.on_wait_interval <= std::chrono::milliseconds::zero()) return;
-        tells_again_ = deadline{options.on_wait_interval};
+        tells_again_ = deadline{to_timeout(options.on_wait_interval)};
     }
 
     [[nodiscard]] bool is_out_of_order() noexcept {
