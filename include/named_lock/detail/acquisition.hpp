@@ -41,6 +41,7 @@
 #include <named_lock/detail/lock_registry.hpp>
 #include <named_lock/detail/lock_state.hpp>
 #include <named_lock/detail/request.hpp>
+#include <named_lock/detail/timeout.hpp>
 
 namespace nlock::NAMED_LOCK_ABI::detail {
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include <named_lock/cancellation.hpp>
+#include <named_lock/detail/lock_registry.hpp>  // which keeps the watches
 #include <named_lock/detail/platform.hpp>
 #include <named_lock/detail/request.hpp>
 
