@@ -182,7 +182,8 @@ std::vector<nlock::lock_holder> found_within(std::chrono::nanoseconds time, cons
 }
 
 /// A look ends after 5 ms of processor time, of which sanitizers, counters of lines and emulators take many times more:
-/// there the next one may see what this one has not.
+/// there the next one may see what this one has not. (And no number of looks gets past 20 later processes with 64
+/// descriptors each, as tests make them: cases that look through descriptors are played alone.)
 #if defined(NAMED_LOCK_COVERAGE)
 constexpr bool is_slowed_down = true;
 #else
@@ -232,7 +233,7 @@ TEST_CASE("a lock that nobody holds has no holders") {
     CHECK(lock.holders().empty());
 }
 
-TEST_CASE("a lock that this process holds has it as the holder, once") {
+TEST_CASE("a lock that this process holds has it as the holder, once", "[serial]") {
     const auto method = GENERATE(lock_method::flock, lock_method::fcntl);
     CAPTURE(word_of(method));
     temp_dir dir;
@@ -242,7 +243,7 @@ TEST_CASE("a lock that this process holds has it as the holder, once") {
     check_holders(lock, pid_and_name{{::getpid(), name_of(::getpid())}});
 }
 
-TEST_CASE("the holder is another process, with its pid and its short name") {
+TEST_CASE("the holder is another process, with its pid and its short name", "[serial]") {
     const auto method = GENERATE(lock_method::flock, lock_method::fcntl);
     CAPTURE(word_of(method));
     temp_dir dir;
@@ -257,7 +258,7 @@ TEST_CASE("the holder is another process, with its pid and its short name") {
     CHECK(lock.holders().empty());
 }
 
-TEST_CASE("all processes that hold a lock shared are its holders") {
+TEST_CASE("all processes that hold a lock shared are its holders", "[serial]") {
     if (under_qemu) SKIP_TEST(too_slow);
     const auto method = GENERATE(lock_method::flock, lock_method::fcntl);
     CAPTURE(word_of(method));
@@ -296,7 +297,7 @@ TEST_CASE("who waits is no holder") {
     check_holders(lock, expected({&holder}));
 }
 
-TEST_CASE("a process that was forked from the holder is no holder") {
+TEST_CASE("a process that was forked from the holder is no holder", "[serial]") {
     SKIP_UNDER_QEMU();
     const auto method = GENERATE(lock_method::flock, lock_method::fcntl);
     CAPTURE(word_of(method));
@@ -584,7 +585,7 @@ TEST_CASE("a time-out says that this process holds the lock where /proc does not
     CHECK(other.ask("acquire 0 x") == timeout_in(dir.path(), "; held by this process"));
 }
 
-TEST_CASE("one who has to wait is told who holds the lock") {
+TEST_CASE("one who has to wait is told who holds the lock", "[serial]") {
     const auto method = GENERATE(lock_method::flock, lock_method::fcntl);
     CAPTURE(word_of(method));
     temp_dir dir;
@@ -675,7 +676,7 @@ TEST_CASE("a lock beyond the end of any file is a mark and no hold, whatever its
     }
 }
 
-TEST_CASE("who has marked the file is no holder, and the mark can be read") {
+TEST_CASE("who has marked the file is no holder, and the mark can be read", "[serial]") {
     const auto method = GENERATE(lock_method::flock, lock_method::fcntl);
     const short type = GENERATE(short{F_RDLCK}, short{F_WRLCK});
     CAPTURE(word_of(method), type);
@@ -815,7 +816,7 @@ TEST_CASE("a holder that /proc hides is told by its pid") {
     CHECK(other.ask("acquire 0 x") == "ok");
 }
 
-TEST_CASE("without /proc/locks holders are found by their descriptors") {
+TEST_CASE("without /proc/locks holders are found by their descriptors", "[serial]") {
     if (under_qemu) SKIP_TEST(too_slow);
     const auto method = GENERATE(lock_method::flock, lock_method::fcntl);
     CAPTURE(word_of(method));
@@ -893,7 +894,7 @@ void check_holders_on(const std::string& mount_it, const temp_dir& dir) {
 
 }  // namespace
 
-TEST_CASE("a holder on btrfs is named, and not the one of a file of another subvolume") {
+TEST_CASE("a holder on btrfs is named, and not the one of a file of another subvolume", "[serial]") {
     if (::geteuid() != 0) SKIP_TEST("it takes the superuser to mount");
     temp_dir dir;
     fs::permissions(dir.path(), fs::perms{0777});
@@ -908,7 +909,7 @@ TEST_CASE("a holder on btrfs is named, and not the one of a file of another subv
     check_holders_on(mount_it, dir);
 }
 
-TEST_CASE("a holder on overlayfs is named, and not the one of a file of another layer") {
+TEST_CASE("a holder on overlayfs is named, and not the one of a file of another layer", "[serial]") {
     if (::geteuid() != 0) SKIP_TEST("it takes the superuser to mount");
     temp_dir dir;
     fs::permissions(dir.path(), fs::perms{0777});
